@@ -1,1 +1,25 @@
-//! .
+//! The compiled service graph: what a service is, once every name is resolved and every mistake
+//! has been reported.
+//!
+//! It is *not* the text (that is `source`) and decides nothing (that is `engine`). Pure: no std,
+//! no clock, no file.
+//!
+//! **Invariant:** services are listed in topological order. Each index in `requires`, `wants` and
+//! `after` is smaller than the index of the service that holds it, so that a cycle cannot be
+//! represented, start order is index order and stop order its reverse.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod model;
+mod process;
+
+pub use model::{
+    Bundle, Condition, ConditionTest, Graph, Health, KillMode, Kind, LogSpec, LogTo, OnChange,
+    Probe, Process, Readiness, Reload, RestartPolicy, RestartSpec, Service, ServiceId, StopSpec,
+};
+pub use process::{
+    CapabilitySet, CgroupSpec, Environment, LimitSpec, MountSpec, RunSpec, TtySpec, UserSpec,
+};

@@ -1,0 +1,238 @@
+//! What can happen to a unit, and what it can ask for.
+
+use crate::{Incarnation, Instant};
+
+/// What the engine orders, and what the shell saw.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Event {
+    /// Order: go up (what it requires is up).
+    Start,
+    /// Order: go down (its dependents are down).
+    Stop,
+    /// Order: go down and up again.
+    Restart,
+    /// Order: re-read your configuration.
+    Reload,
+    /// Order: forget a failure, so that a later `Start` tries anew.
+    Reset,
+    /// The main process exists.
+    Spawned(Incarnation),
+    /// Its conditions do not hold, so it was not spawned; the index of the first that does not.
+    Unmet(Incarnation, u8),
+    /// The main process could not be made, or died before its program was executed.
+    SpawnFailed(Incarnation, SpawnError),
+    /// Its program has been executed.
+    Executed(Incarnation),
+    /// It says, or a probe found, that it is ready.
+    Ready(Incarnation),
+    /// The main process ended.
+    Exited(Incarnation, Exit),
+    /// No process is left in its cgroup.
+    Emptied(Incarnation),
+    /// A command ended, or could not be spawned.
+    CommandEnded(Incarnation, Command, Exit),
+    /// Health probes have failed as often as the policy allows.
+    Unhealthy(Incarnation),
+    /// A health probe has succeeded after failures.
+    Healthy(Incarnation),
+    /// `RELOADING=1`.
+    Reloading(Incarnation),
+    /// `STOPPING=1`.
+    Stopping(Incarnation),
+    /// `EXTEND_TIMEOUT_USEC=`: microseconds from now.
+    Extend(Incarnation, u64),
+    /// `WATCHDOG=1`.
+    Ping(Incarnation),
+    /// `WATCHDOG=trigger`.
+    Trigger(Incarnation),
+    /// `WATCHDOG_USEC=`: a new interval, microseconds.
+    WatchdogInterval(Incarnation, u64),
+    /// The deadline that [`crate::Unit::deadline`] named has passed.
+    DeadlinePassed,
+}
+
+/// A step that could not be done between clone and exec; `errno` says why.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SpawnError {
+    /// Which step.
+    pub step: Step,
+    /// The kernel's error number.
+    pub errno: u16,
+}
+
+impl SpawnError {
+    /// Nothing is wrong with the definition: the same spawn may work later.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        // EAGAIN, ENOMEM, ENFILE, EMFILE, ETXTBSY, EINTR, EIO (a disk that hangs), ENOENT of a
+        // file system that is not mounted yet is *not* here: it is a mistake until somebody acts.
+        matches!(self.errno, 4 | 5 | 11 | 12 | 23 | 24 | 26)
+    }
+}
+
+/// The steps of a spawn, in their order; told to people by name.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u8)]
+pub enum Step {
+    /// Reading the definition.
+    Definition = 1,
+    /// Making the cgroup or writing its settings.
+    Cgroup = 2,
+    /// `clone3` itself.
+    Clone = 3,
+    /// Opening standard output.
+    Log = 4,
+    /// Opening the notification descriptor.
+    Notify = 5,
+    /// Making its own directories.
+    Directories = 6,
+    /// Its own mounts.
+    Mounts = 7,
+    /// Taking its terminal.
+    Tty = 8,
+    /// Resource limits.
+    Limits = 9,
+    /// Nice value or OOM score.
+    Priority = 10,
+    /// User, group, supplementary groups.
+    User = 11,
+    /// Capabilities or no_new_privs.
+    Capabilities = 12,
+    /// Working directory.
+    Cwd = 13,
+    /// Environment files.
+    Environment = 14,
+    /// `execve` itself.
+    Exec = 15,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Exit {
+    /// By `exit`, with this status.
+    Code(u8),
+    /// By this signal.
+    Signal(u8),
+    /// It is gone, and nobody saw how (its end fell out of init's ring).
+    Lost,
+}
+
+impl Exit {
+    /// Exit status 0.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+/// The programs of a service beside its main process. At most one runs at a time.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Command {
+    /// Stops the longrun, or undoes the oneshot.
+    Stop,
+    /// Re-reads its configuration.
+    Reload,
+    /// Runs after each death.
+    Finish,
+}
+
+/// What a unit asks of the shell.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Action {
+    /// Make the main process; answered by `Spawned`, `Unmet` or `SpawnFailed`, later `Executed`.
+    Spawn(Incarnation),
+    /// Run a command; answered by `CommandEnded`, always.
+    Run(Incarnation, Command),
+    /// Send the stop signal to the main process.
+    SignalMain,
+    /// Send the stop signal to every process of the cgroup.
+    SignalAll,
+    /// Send the reload signal to the main process.
+    SignalReload,
+    /// SIGABRT to the main process: its watchdog ran out, so leave a core.
+    AbortMain,
+    /// SIGKILL to the main process.
+    KillMain,
+    /// SIGKILL to the running command.
+    KillCommand,
+    /// SIGKILL to every process of the cgroup.
+    KillAll,
+    /// Say `Emptied` once no process is left in the cgroup, at once if that is so now.
+    WatchEmpty,
+    /// Begin the readiness probes of this incarnation.
+    ProbeReady(Incarnation),
+    /// Begin the health probes of this incarnation.
+    ProbeHealth(Incarnation),
+    /// End all probes.
+    ProbeNot,
+}
+
+/// What one step asks for, in order. Bounded: a step never needs more.
+#[must_use = "an action that is dropped is never carried out"]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Actions {
+    list: [Option<Action>; Self::MAX],
+}
+
+impl Actions {
+    /// The most that one step asks for.
+    pub const MAX: usize = 6;
+
+    /// Nothing to do.
+    pub const fn none() -> Self {
+        Self { list: [None; Self::MAX] }
+    }
+
+    /// Appends `action`.
+    pub fn push(&mut self, action: Action) {
+        let free = self.list.iter_mut().find(|slot| slot.is_none());
+        debug_assert!(free.is_some(), "a step asked for more than Actions::MAX");
+        if let Some(slot) = free {
+            *slot = Some(action);
+        }
+    }
+
+    /// In the order in which they are to be carried out.
+    pub fn iter(&self) -> impl Iterator<Item = Action> + '_ {
+        self.list.iter().flatten().copied()
+    }
+}
+
+impl Event {
+    /// The life that an observation belongs to; none for orders and deadlines.
+    #[must_use]
+    pub const fn incarnation(self) -> Option<Incarnation> {
+        match self {
+            Self::Start
+            | Self::Stop
+            | Self::Restart
+            | Self::Reload
+            | Self::Reset
+            | Self::DeadlinePassed => None,
+            Self::Spawned(i)
+            | Self::Unmet(i, _)
+            | Self::SpawnFailed(i, _)
+            | Self::Executed(i)
+            | Self::Ready(i)
+            | Self::Exited(i, _)
+            | Self::Emptied(i)
+            | Self::CommandEnded(i, _, _)
+            | Self::Unhealthy(i)
+            | Self::Healthy(i)
+            | Self::Reloading(i)
+            | Self::Stopping(i)
+            | Self::Extend(i, _)
+            | Self::Ping(i)
+            | Self::Trigger(i)
+            | Self::WatchdogInterval(i, _) => Some(i),
+        }
+    }
+}
+
+/// Time that never ends is not a deadline; this is the longest that a process may ask for.
+pub(crate) const EXTEND_MAX_US: u64 = 3_600_000_000;
+
+/// `now` and a bounded number of microseconds.
+pub(crate) fn extended(now: Instant, us: u64) -> Instant {
+    Instant(now.0.saturating_add(us.min(EXTEND_MAX_US)))
+}

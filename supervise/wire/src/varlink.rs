@@ -1,0 +1,1 @@
+//! The control protocol's types, as `org.cooper.Services.varlink` describes them.
