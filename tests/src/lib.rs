@@ -1,1 +1,3 @@
-//! .
+//! Tests that cross rooms: what they share.
+
+#![forbid(unsafe_code)]
