@@ -6,6 +6,8 @@
 //! is recognised. Integers are little-endian; every message is [`SIZE`] bytes; bytes that a
 //! message does not use are zero.
 
+use core::fmt;
+
 /// Each message's size in bytes.
 pub const SIZE: usize = 64;
 /// A held descriptor's name is at most this long.
@@ -144,9 +146,477 @@ pub enum FromSupervise {
     Stdio,
 }
 
-/// A held descriptor's name: printable, no NUL.
+/// A held descriptor's name: 1 to [`NAME_MAX`] printable ASCII bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Name {
+    /// Zero from `len` on, so that equal names are equal bytes.
     bytes: [u8; NAME_MAX],
     len: u8,
+}
+
+/// Why bytes are not a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Error {
+    /// Not [`SIZE`] bytes.
+    Length,
+    /// No message of this direction has this kind.
+    Kind(u8),
+    /// A field holds what its type cannot.
+    Value,
+    /// A byte that the message does not use is not zero.
+    Unused,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length => write!(f, "not {SIZE} bytes long"),
+            Self::Kind(kind) => write!(f, "unknown kind {kind}"),
+            Self::Value => f.write_str("a field is out of range"),
+            Self::Unused => f.write_str("an unused byte is not zero"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl Name {
+    /// The name of these bytes, if they are one.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Option<Self> {
+        let len = u8::try_from(text.len()).ok()?;
+        let mut bytes = [0; NAME_MAX];
+        if text.is_empty() || text.len() > NAME_MAX || !text.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        for (to, from) in bytes.iter_mut().zip(text) {
+            *to = *from;
+        }
+        Some(Self { bytes, len })
+    }
+
+    /// The name itself.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl Request {
+    const ALL: [Self; 6] =
+        [Self::Poweroff, Self::Reboot, Self::Halt, Self::Kexec, Self::Exit, Self::Reload];
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Poweroff => 1,
+            Self::Reboot => 2,
+            Self::Halt => 3,
+            Self::Kexec => 4,
+            Self::Exit => 5,
+            Self::Reload => 6,
+        }
+    }
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::Machine, Self::Container, Self::Subtree];
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Machine => 1,
+            Self::Container => 2,
+            Self::Subtree => 3,
+        }
+    }
+}
+
+/// The first byte. The two directions share no number, so that a message which comes back to its
+/// sender is refused.
+mod kind {
+    pub const HELLO: u8 = 1;
+    pub const EXITED: u8 = 2;
+    pub const SIGNALLED: u8 = 3;
+    pub const PING: u8 = 4;
+    pub const HELD: u8 = 5;
+    pub const ACK: u8 = 65;
+    pub const HOLD: u8 = 66;
+    pub const DROP: u8 = 67;
+    pub const FETCH: u8 = 68;
+    pub const FINAL: u8 = 69;
+    pub const DEADLINE: u8 = 70;
+    pub const STDIO: u8 = 71;
+}
+
+impl FromInit {
+    /// The message's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; SIZE] {
+        match self {
+            Self::Hello(hello) => {
+                Writer::new(kind::HELLO)
+                    .put([hello.version])
+                    .put([hello.role.byte()])
+                    .put(hello.init_pid.to_le_bytes())
+                    .put(hello.starts.to_le_bytes())
+                    .put([u8::from(hello.lost_exits)])
+                    .put(hello.boot_us.to_le_bytes())
+                    .bytes
+            }
+            Self::Exited { seq, pid, status, cpu_us, maxrss_kib } => {
+                Writer::new(kind::EXITED)
+                    .put(seq.to_le_bytes())
+                    .put(pid.to_le_bytes())
+                    .put(status.to_le_bytes())
+                    .put(cpu_us.to_le_bytes())
+                    .put(maxrss_kib.to_le_bytes())
+                    .bytes
+            }
+            Self::Signalled { seq, request } => {
+                Writer::new(kind::SIGNALLED).put(seq.to_le_bytes()).put([request.byte()]).bytes
+            }
+            Self::Ping { seq } => Writer::new(kind::PING).put(seq.to_le_bytes()).bytes,
+            Self::Held { name, found } => {
+                Writer::new(kind::HELD).put([u8::from(*found)]).name(name).bytes
+            }
+        }
+    }
+
+    /// The message that these bytes are.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let (kind, mut fields) = Reader::new(bytes)?;
+        let message = match kind {
+            kind::HELLO => Self::Hello(Hello {
+                version: fields.u8(),
+                role: fields.role()?,
+                init_pid: fields.u32(),
+                starts: fields.u32(),
+                lost_exits: fields.bool()?,
+                boot_us: fields.u64(),
+            }),
+            kind::EXITED => Self::Exited {
+                seq: fields.u64(),
+                pid: fields.u32(),
+                status: i32::from_le_bytes(fields.take()),
+                cpu_us: fields.u64(),
+                maxrss_kib: fields.u64(),
+            },
+            kind::SIGNALLED => Self::Signalled { seq: fields.u64(), request: fields.request()? },
+            kind::PING => Self::Ping { seq: fields.u64() },
+            kind::HELD => Self::Held { found: fields.bool()?, name: fields.name()? },
+            other => return Err(Error::Kind(other)),
+        };
+        fields.nothing_left(message)
+    }
+}
+
+impl FromSupervise {
+    /// The message's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; SIZE] {
+        match self {
+            Self::Ack { seq } => Writer::new(kind::ACK).put(seq.to_le_bytes()).bytes,
+            Self::Hold { name } => Writer::new(kind::HOLD).name(name).bytes,
+            Self::Drop { name } => Writer::new(kind::DROP).name(name).bytes,
+            Self::Fetch { name } => Writer::new(kind::FETCH).name(name).bytes,
+            Self::Final { request, exit_status, grace_ms } => {
+                Writer::new(kind::FINAL)
+                    .put([request.byte()])
+                    .put([*exit_status])
+                    .put(grace_ms.to_le_bytes())
+                    .bytes
+            }
+            Self::Deadline { request, after_ms } => {
+                Writer::new(kind::DEADLINE).put([request.byte()]).put(after_ms.to_le_bytes()).bytes
+            }
+            Self::Stdio => Writer::new(kind::STDIO).bytes,
+        }
+    }
+
+    /// The message that these bytes are.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let (kind, mut fields) = Reader::new(bytes)?;
+        let message = match kind {
+            kind::ACK => Self::Ack { seq: fields.u64() },
+            kind::HOLD => Self::Hold { name: fields.name()? },
+            kind::DROP => Self::Drop { name: fields.name()? },
+            kind::FETCH => Self::Fetch { name: fields.name()? },
+            kind::FINAL => Self::Final {
+                request: fields.ending()?,
+                exit_status: fields.u8(),
+                grace_ms: fields.u32(),
+            },
+            kind::DEADLINE => Self::Deadline { request: fields.ending()?, after_ms: fields.u32() },
+            kind::STDIO => Self::Stdio,
+            other => return Err(Error::Kind(other)),
+        };
+        fields.nothing_left(message)
+    }
+}
+
+/// Fills a message from the front.
+struct Writer {
+    bytes: [u8; SIZE],
+    at: usize,
+}
+
+impl Writer {
+    fn new(kind: u8) -> Self {
+        Self { bytes: [0; SIZE], at: 0 }.put([kind])
+    }
+
+    fn put<const N: usize>(mut self, field: [u8; N]) -> Self {
+        for (to, from) in self.bytes.iter_mut().skip(self.at).zip(field) {
+            *to = from;
+        }
+        self.at = self.at.saturating_add(N);
+        self
+    }
+
+    fn name(self, name: &Name) -> Self {
+        self.put([name.len]).put(name.bytes)
+    }
+}
+
+/// Empties a message from the front. No message's fields are longer than [`SIZE`]: what reads on
+/// behind the end would read zeros, and never panics.
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Result<(u8, Self), Error> {
+        if bytes.len() != SIZE {
+            return Err(Error::Length);
+        }
+        let mut fields = Self { rest: bytes };
+        Ok((fields.u8(), fields))
+    }
+
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self.rest.split_first_chunk::<N>().unwrap_or((&[0; N], &[]));
+        self.rest = rest;
+        *field
+    }
+
+    fn u8(&mut self) -> u8 {
+        u8::from_le_bytes(self.take())
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+
+    fn bool(&mut self) -> Result<bool, Error> {
+        match self.u8() {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Error::Value),
+        }
+    }
+
+    fn role(&mut self) -> Result<Role, Error> {
+        let byte = self.u8();
+        Role::ALL.into_iter().find(|role| role.byte() == byte).ok_or(Error::Value)
+    }
+
+    fn request(&mut self) -> Result<Request, Error> {
+        let byte = self.u8();
+        Request::ALL.into_iter().find(|request| request.byte() == byte).ok_or(Error::Value)
+    }
+
+    /// A request that ends everything: one cannot shut down by reloading.
+    fn ending(&mut self) -> Result<Request, Error> {
+        match self.request()? {
+            Request::Reload => Err(Error::Value),
+            ending @ (Request::Poweroff
+            | Request::Reboot
+            | Request::Halt
+            | Request::Kexec
+            | Request::Exit) => Ok(ending),
+        }
+    }
+
+    fn name(&mut self) -> Result<Name, Error> {
+        let len = self.u8();
+        let bytes: [u8; NAME_MAX] = self.take();
+        let (text, unused) = bytes.split_at_checked(usize::from(len)).ok_or(Error::Value)?;
+        if unused.iter().any(|byte| *byte != 0) {
+            return Err(Error::Unused);
+        }
+        Name::new(text).ok_or(Error::Value)
+    }
+
+    fn nothing_left<T>(self, message: T) -> Result<T, Error> {
+        if self.rest.iter().any(|byte| *byte != 0) { Err(Error::Unused) } else { Ok(message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text.as_bytes()).unwrap()
+    }
+
+    fn from_init() -> [FromInit; 7] {
+        let hello = Hello {
+            version: VERSION,
+            role: Role::Container,
+            init_pid: 1,
+            starts: 0x0102_0304,
+            lost_exits: true,
+            boot_us: u64::MAX,
+        };
+        [
+            FromInit::Hello(hello),
+            FromInit::Exited { seq: 7, pid: 99, status: -1, cpu_us: 1 << 40, maxrss_kib: 3 },
+            FromInit::Signalled { seq: 8, request: Request::Reload },
+            FromInit::Signalled { seq: u64::MAX, request: Request::Poweroff },
+            FromInit::Ping { seq: 9 },
+            FromInit::Held { name: name("log/containerd"), found: true },
+            FromInit::Held { name: name(&"x".repeat(NAME_MAX)), found: false },
+        ]
+    }
+
+    fn from_supervise() -> [FromSupervise; 7] {
+        [
+            FromSupervise::Ack { seq: 0x0102_0304_0506_0708 },
+            FromSupervise::Hold { name: name("control") },
+            FromSupervise::Drop { name: name("~") },
+            FromSupervise::Fetch { name: name("notify") },
+            FromSupervise::Final { request: Request::Exit, exit_status: 137, grace_ms: 3000 },
+            FromSupervise::Deadline { request: Request::Kexec, after_ms: u32::MAX },
+            FromSupervise::Stdio,
+        ]
+    }
+
+    #[test]
+    fn every_message_survives_the_way() {
+        for message in from_init() {
+            assert_eq!(FromInit::decode(&message.encode()), Ok(message));
+        }
+        for message in from_supervise() {
+            assert_eq!(FromSupervise::decode(&message.encode()), Ok(message));
+        }
+    }
+
+    #[test]
+    fn any_other_length_is_refused() {
+        let bytes = from_init().map(|message| message.encode())[0];
+        for len in 0..SIZE {
+            assert_eq!(FromInit::decode(&bytes[..len]), Err(Error::Length));
+            assert_eq!(FromSupervise::decode(&bytes[..len]), Err(Error::Length));
+        }
+        assert_eq!(FromInit::decode(&[0; SIZE + 1]), Err(Error::Length));
+        assert_eq!(FromSupervise::decode(&[0; SIZE + 1]), Err(Error::Length));
+    }
+
+    #[test]
+    fn a_message_of_the_other_direction_is_refused() {
+        for message in from_init() {
+            let bytes = message.encode();
+            assert_eq!(FromSupervise::decode(&bytes), Err(Error::Kind(bytes[0])));
+        }
+        for message in from_supervise() {
+            let bytes = message.encode();
+            assert_eq!(FromInit::decode(&bytes), Err(Error::Kind(bytes[0])));
+        }
+    }
+
+    /// Two different byte strings are never the same message: so each byte counts, and one that
+    /// is changed either makes another message or is refused.
+    #[test]
+    fn whatever_is_accepted_is_what_would_be_sent() {
+        for message in from_init() {
+            for at in 0..SIZE {
+                for value in 0..=u8::MAX {
+                    let mut bytes = message.encode();
+                    bytes[at] = value;
+                    if let Ok(decoded) = FromInit::decode(&bytes) {
+                        assert_eq!(decoded.encode(), bytes);
+                    }
+                }
+            }
+        }
+        for message in from_supervise() {
+            for at in 0..SIZE {
+                for value in 0..=u8::MAX {
+                    let mut bytes = message.encode();
+                    bytes[at] = value;
+                    if let Ok(decoded) = FromSupervise::decode(&bytes) {
+                        assert_eq!(decoded.encode(), bytes);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fields_out_of_range_are_refused() {
+        let changed = |message: FromInit, at: usize, value: u8| {
+            let mut bytes = message.encode();
+            bytes[at] = value;
+            FromInit::decode(&bytes)
+        };
+        let [hello, _, signalled, _, ping, held, _] = from_init();
+        assert_eq!(changed(hello, 2, 0), Err(Error::Value), "role");
+        assert_eq!(changed(hello, 2, 4), Err(Error::Value), "role");
+        assert_eq!(changed(hello, 11, 2), Err(Error::Value), "lost_exits");
+        assert_eq!(changed(hello, SIZE - 1, 1), Err(Error::Unused));
+        assert_eq!(changed(signalled, 9, 0), Err(Error::Value), "request");
+        assert_eq!(changed(signalled, 9, 7), Err(Error::Value), "request");
+        assert_eq!(changed(ping, 9, 1), Err(Error::Unused));
+        assert_eq!(changed(held, 2, 0), Err(Error::Unused), "an empty name");
+        assert_eq!(changed(held, 2, 49), Err(Error::Value), "longer than a name can be");
+        assert_eq!(changed(held, 2, 255), Err(Error::Value), "longer than the message");
+        assert_eq!(changed(held, 2, 13), Err(Error::Unused), "text behind the name");
+        assert_eq!(changed(held, 2, 15), Err(Error::Value), "NUL in the name");
+        assert_eq!(changed(held, 3, b' '), Err(Error::Value), "not printable");
+    }
+
+    #[test]
+    fn nobody_ends_by_reloading() {
+        let mut last =
+            FromSupervise::Final { request: Request::Halt, exit_status: 0, grace_ms: 1 }.encode();
+        last[1] = Request::Reload.byte();
+        assert_eq!(FromSupervise::decode(&last), Err(Error::Value));
+    }
+
+    #[test]
+    fn names_are_short_and_printable() {
+        assert_eq!(Name::new(b""), None);
+        assert_eq!(Name::new(&[b'x'; NAME_MAX + 1]), None);
+        assert_eq!(Name::new(&[b'x'; 300]), None);
+        for text in [&b"a b"[..], b"a\0", b"\n", b"\x7f", "\u{e4}".as_bytes()] {
+            assert_eq!(Name::new(text), None);
+        }
+        assert_eq!(name("log/tty@1.x").as_bytes(), b"log/tty@1.x");
+        assert_eq!(Name::new(&[b'x'; NAME_MAX]).unwrap().as_bytes(), [b'x'; NAME_MAX]);
+    }
+
+    #[test]
+    fn the_error_says_what_is_wrong() {
+        use core::fmt::Write as _;
+        let mut text = Fixed { bytes: [0; 64], len: 0 };
+        write!(text, "{}", Error::Kind(9)).unwrap();
+        assert_eq!(&text.bytes[..text.len], b"unknown kind 9");
+    }
+
+    struct Fixed {
+        bytes: [u8; 64],
+        len: usize,
+    }
+
+    impl fmt::Write for Fixed {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.bytes[self.len..self.len + text.len()].copy_from_slice(text.as_bytes());
+            self.len += text.len();
+            Ok(())
+        }
+    }
 }
