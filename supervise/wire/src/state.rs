@@ -1,55 +1,317 @@
 //! The state table: one fixed-size record for each service of the graph in force, by index, in
 //! `/run/cooper/state`. `supervise` writes it and starts from it; everyone may read it.
+//!
+//! It is *not* the graph: names and definitions are in `/run/cooper/graph`, whose hash is in the
+//! table's head.
+//!
+//! **Invariant:** whoever is killed, and at whichever instruction, every record stays readable.
+//! A record is kept twice; the older copy is overwritten, and counts only once its number and its
+//! checksum are right (see `slot`). The four words before the copies belong to no copy: the
+//! kernel itself writes a process id there as part of the clone (CLONE_PARENT_SETTID), and the
+//! word beside it says for which life, so that an old process id is never taken for a new one.
 
-use engine::{Goal, Wait};
-use unit::Unit;
+mod code;
+mod record;
+mod slot;
 
-/// Bytes of `STATUS=` text that are kept.
-pub const STATUS_MAX: usize = 96;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-/// What is known of one service.
+use graph::ServiceId;
+use unit::{Command, Incarnation};
+
+use crate::link::Request;
+
+pub use record::{Record, STATUS_MAX, Status};
+
+/// "cooper" and the table's version, as the first eight bytes of the file.
+const MAGIC: [u32; 2] = [u32::from_ne_bytes(*b"coop"), u32::from_ne_bytes(*b"er\x01\0")];
+/// The head and each record, in words of four bytes.
+const HEAD_WORDS: usize = 64;
+const RECORD_WORDS: usize = 128;
+/// Each record's size in bytes.
+pub const RECORD_SIZE: usize = RECORD_WORDS * WORD;
+/// The head's size in bytes.
+pub const HEAD_SIZE: usize = HEAD_WORDS * WORD;
+
+const WORD: usize = 4;
+/// Head: magic (2), record size, count, graph hash (2), then two slots of live data.
+const HEAD_SLOTS: usize = 8;
+const HEAD_PAYLOAD: usize = 26;
+/// Record: main process and its life, command and its life, then two slots.
+const MAIN_PID: usize = 0;
+const MAIN_LIFE: usize = 1;
+const COMMAND_PID: usize = 2;
+const COMMAND_LIFE: usize = 3;
+const RECORD_SLOTS: usize = 4;
+const RECORD_PAYLOAD: usize = 60;
+
+/// A table that cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Record {
-    /// Its life.
-    pub unit: Unit,
-    /// What is wanted of it.
-    pub goal: Goal,
-    /// Why it does not act on that yet.
-    pub wait: Wait,
-    /// The main process; 0: none. The kernel writes this word itself, as part of the clone
-    /// (CLONE_PARENT_SETTID), so that a supervisor killed at any instruction has recorded it.
-    pub main_pid: u32,
-    /// The running stop, reload or finish command; 0: none. Written in the same way.
-    pub command_pid: u32,
-    /// The main process's start time, clock ticks since boot (`/proc/PID/stat`, field 22).
-    pub main_start: u64,
-    /// The process whose notifications count, if `MAINPID=` named another one; else 0.
-    pub notify_pid: u32,
-    /// Last change of state; microseconds, CLOCK_MONOTONIC, like all times here.
-    pub since_us: u64,
-    /// Last time that what it waited for was there, and it was told to start.
-    pub start_us: u64,
-    /// Last time it became ready.
-    pub ready_us: u64,
-    /// The same two for the first start since boot: the boot report is made of them.
-    pub first_start_us: u64,
-    /// See `first_start_us`.
-    pub first_ready_us: u64,
-    /// Starts since boot, beyond the first, that nobody asked for.
-    pub restarts: u32,
-    /// Peak resident memory of the last incarnation that ended, KiB.
-    pub maxrss_kib: u64,
-    /// Processor time of it, microseconds.
-    pub cpu_us: u64,
-    /// The link message that this record accounts for.
-    pub link_seq: u64,
-    /// The last `STATUS=`, cut at a character's boundary.
-    pub status: Status,
+pub enum TableError {
+    /// It is not a state table, or one of another version of Cooper.
+    Magic,
+    /// Its length does not fit the number of its records.
+    Length,
 }
 
-/// Text of at most [`STATUS_MAX`] bytes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Status {
-    bytes: [u8; STATUS_MAX],
-    len: u8,
+impl core::fmt::Display for TableError {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(match self {
+            Self::Magic => "not a state table of this version",
+            Self::Length => "its length does not fit its number of records",
+        })
+    }
 }
+
+impl core::error::Error for TableError {}
+
+/// Where the words of a table are: mapped, or read into memory.
+pub trait Words: Copy {
+    /// The word at `index`.
+    fn word(self, index: usize) -> Option<u32>;
+    /// How many there are.
+    fn count(self) -> usize;
+}
+
+/// A table in a shared mapping: what `supervise` has.
+impl Words for &[AtomicU32] {
+    fn word(self, index: usize) -> Option<u32> {
+        self.get(index).map(|word| word.load(Ordering::Acquire))
+    }
+
+    fn count(self) -> usize {
+        self.len()
+    }
+}
+
+/// A table that was read with read(2): what clients have. A record that was being written
+/// meanwhile may be unreadable, then it is to be read again.
+impl Words for &[u8] {
+    fn word(self, index: usize) -> Option<u32> {
+        let from = index.checked_mul(WORD)?;
+        let bytes = self.get(from..from.checked_add(WORD)?)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+    }
+
+    fn count(self) -> usize {
+        self.len() / WORD
+    }
+}
+
+/// What is known of the whole tree, beside the graph's hash.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Live {
+    /// Graphs that were put in force since boot, the first one included.
+    pub applied: u32,
+    /// When PID 1's first instruction ran; microseconds, CLOCK_MONOTONIC.
+    pub boot_us: u64,
+    /// When everything that was to be up at boot was up or had failed; 0: not yet.
+    pub settled_us: u64,
+    /// A shutdown is under way.
+    pub shutdown: Option<Shutdown>,
+}
+
+/// A shutdown that has begun.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Shutdown {
+    /// How it ends.
+    pub request: Request,
+    /// For [`Request::Exit`].
+    pub exit_status: u8,
+    /// When the final phase begins at the latest; microseconds, CLOCK_MONOTONIC.
+    pub deadline_us: u64,
+}
+
+/// A state table over words `W`.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<W> {
+    words: W,
+    count: u32,
+}
+
+/// How many bytes a table of `count` records has.
+#[must_use]
+pub fn size(count: u32) -> Option<usize> {
+    usize::try_from(count).ok()?.checked_mul(RECORD_SIZE)?.checked_add(HEAD_SIZE)
+}
+
+impl<W: Words> Table<W> {
+    /// Looks at the head. The records are looked at one by one, when they are read.
+    ///
+    /// # Errors
+    /// When this is not a whole table of this version.
+    pub fn open(words: W) -> Result<Self, TableError> {
+        let head = [0, 1, 2].map(|index| words.word(index));
+        let record = u32::try_from(RECORD_SIZE).ok();
+        if head != [Some(MAGIC[0]), Some(MAGIC[1]), record] {
+            return Err(TableError::Magic);
+        }
+        let count = words.word(3).ok_or(TableError::Length)?;
+        let bytes = words.count().checked_mul(WORD);
+        // A mapping may be longer than the table: it ends at a page's end.
+        match (size(count), bytes) {
+            (Some(size), Some(bytes)) if size <= bytes => Ok(Self { words, count }),
+            _ => Err(TableError::Length),
+        }
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Which graph the records are of.
+    #[must_use]
+    pub fn graph_hash(&self) -> u64 {
+        let word = |index| self.words.word(index).map_or(0, u64::from);
+        word(4) | word(5) << 32
+    }
+
+    /// The tree's data; none if it was being written: read again.
+    #[must_use]
+    pub fn live(&self) -> Option<Live> {
+        code::live_decode(&slot::read::<HEAD_PAYLOAD, W>(self.words, HEAD_SLOTS)?)
+    }
+
+    /// One service's record; none if there is no such service, or if it was being written in a
+    /// table that was read with read(2): read again.
+    #[must_use]
+    pub fn record(&self, id: ServiceId) -> Option<Record> {
+        let at = self.at(id)?;
+        let payload = slot::read::<RECORD_PAYLOAD, W>(self.words, at.checked_add(RECORD_SLOTS)?)?;
+        let mut record = record::decode(&payload)?;
+        let life = record.unit.incarnation;
+        if self.tag(at, MAIN_LIFE) == main_tag(life) {
+            record.main_pid = self.tag(at, MAIN_PID);
+        }
+        let running = record.command().map(|command| command_tag(life, command));
+        if running == Some(self.tag(at, COMMAND_LIFE)) {
+            record.command_pid = self.tag(at, COMMAND_PID);
+        }
+        Some(record)
+    }
+
+    fn tag(&self, record: usize, offset: usize) -> u32 {
+        record.checked_add(offset).and_then(|index| self.words.word(index)).unwrap_or(0)
+    }
+
+    /// The first word of a record.
+    fn at(&self, id: ServiceId) -> Option<usize> {
+        let index = if id.0 < self.count { usize::try_from(id.0).ok()? } else { return None };
+        index.checked_mul(RECORD_WORDS)?.checked_add(HEAD_WORDS)
+    }
+}
+
+impl<'a> Table<&'a [AtomicU32]> {
+    /// Makes a table in a mapping that is all zero; every service is down.
+    ///
+    /// # Errors
+    /// When the mapping is too short.
+    pub fn create(
+        words: &'a [AtomicU32],
+        count: u32,
+        graph_hash: u64,
+        live: &Live,
+    ) -> Result<Self, TableError> {
+        let fits = size(count).is_some_and(|size| size / WORD <= words.len());
+        if !fits {
+            return Err(TableError::Length);
+        }
+        let table = Self { words, count };
+        let record_size = u32::try_from(RECORD_SIZE).unwrap_or(0);
+        let [hash_low, hash_high] = slot::halves(graph_hash);
+        let head = [MAGIC[0], MAGIC[1], record_size, count, hash_low, hash_high];
+        for (word, value) in words.iter().zip(head) {
+            word.store(value, Ordering::Release);
+        }
+        table.write_live(live);
+        for index in 0..count {
+            table.write(ServiceId(index), &Record::default());
+        }
+        Ok(table)
+    }
+
+    /// Publishes the tree's data.
+    pub fn write_live(&self, live: &Live) {
+        slot::write(self.words, HEAD_SLOTS, &code::live_encode(live));
+    }
+
+    /// Publishes one record, all but its process ids.
+    pub fn write(&self, id: ServiceId, record: &Record) {
+        if let Some(at) = self.at(id).and_then(|at| at.checked_add(RECORD_SLOTS)) {
+            slot::write(self.words, at, &record::encode(record));
+        }
+    }
+
+    /// The word where the kernel is to write the process id of this life's main process; it is 0
+    /// until then.
+    #[must_use]
+    pub fn main_word(&self, id: ServiceId, life: Incarnation) -> Option<&'a AtomicU32> {
+        self.pid_word(id, MAIN_PID, MAIN_LIFE, main_tag(life))
+    }
+
+    /// The same for a command of this life.
+    #[must_use]
+    pub fn command_word(
+        &self,
+        id: ServiceId,
+        life: Incarnation,
+        command: Command,
+    ) -> Option<&'a AtomicU32> {
+        self.pid_word(id, COMMAND_PID, COMMAND_LIFE, command_tag(life, command))
+    }
+
+    /// The main process is gone, and the record that was written last says so.
+    pub fn clear_main(&self, id: ServiceId) {
+        self.store(id, MAIN_PID, 0);
+    }
+
+    /// The same for the command.
+    pub fn clear_command(&self, id: ServiceId) {
+        self.store(id, COMMAND_PID, 0);
+    }
+
+    /// Carries a process id over from the table of another graph.
+    pub fn carry(&self, id: ServiceId, record: &Record) {
+        let life = record.unit.incarnation;
+        if let Some(word) = self.main_word(id, life) {
+            word.store(record.main_pid, Ordering::Release);
+        }
+        let command = record.command();
+        if let Some(word) = command.and_then(|command| self.command_word(id, life, command)) {
+            word.store(record.command_pid, Ordering::Release);
+        }
+    }
+
+    fn pid_word(&self, id: ServiceId, pid: usize, life: usize, tag: u32) -> Option<&'a AtomicU32> {
+        // First the process id, which belongs to the life before; then the new life.
+        self.store(id, pid, 0);
+        self.store(id, life, tag);
+        self.words.get(self.at(id)?.checked_add(pid)?)
+    }
+
+    fn store(&self, id: ServiceId, offset: usize, value: u32) {
+        let index = self.at(id).and_then(|at| at.checked_add(offset));
+        if let Some(word) = index.and_then(|index| self.words.get(index)) {
+            word.store(value, Ordering::Release);
+        }
+    }
+}
+
+/// Never 0, which is what a new table is full of; a life's number fits 30 bits for good.
+fn main_tag(life: Incarnation) -> u32 {
+    life.0.wrapping_shl(2) | 3
+}
+
+fn command_tag(life: Incarnation, command: Command) -> u32 {
+    let kind = match command {
+        Command::Stop => 0,
+        Command::Reload => 1,
+        Command::Finish => 2,
+    };
+    life.0.wrapping_shl(2) | kind
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! The table's promises: every value comes back, and damage is never taken for data.
+
+extern crate std;
+
+use std::{vec, vec::Vec};
+
+use engine::{Goal, Wait};
+use unit::{Cause, Exit, Instant, Next, SpawnError, Stage, State, Step, Unit};
+
+use super::*;
+
+const HASH: u64 = 0xfeed_beef_1234_5678;
+
+fn memory(count: u32) -> Vec<AtomicU32> {
+    (0..size(count).unwrap() / WORD).map(|_| AtomicU32::new(0)).collect()
+}
+
+fn bytes(words: &[AtomicU32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect()
+}
+
+fn states() -> Vec<State> {
+    let deadline = Instant(0x1_2345_6789);
+    let mut states = vec![
+        State::Down,
+        State::Spawning { deadline },
+        State::Starting { deadline },
+        State::Backoff { until: deadline },
+        State::Failed,
+        State::Skipped { condition: 7 },
+    ];
+    for next in [Next::Down, Next::Start, Next::Policy] {
+        states.push(State::Cleaning { deadline, next });
+        states.push(State::Finishing { deadline, next });
+        for stage in [Stage::Command, Stage::Signal, Stage::Kill] {
+            states.push(State::Stopping { stage, deadline, next });
+        }
+    }
+    for degraded in [false, true] {
+        for reloading in [None, Some(Instant(1)), Some(Instant(0))] {
+            for watchdog in [None, Some(Instant(u64::MAX >> 1))] {
+                states.push(State::Up { since: deadline, degraded, reloading, watchdog });
+            }
+        }
+    }
+    states
+}
+
+fn causes() -> Vec<Option<Cause>> {
+    let mut causes = vec![
+        None,
+        Some(Cause::Stopped),
+        Some(Cause::Exited(Exit::Code(255))),
+        Some(Cause::Exited(Exit::Signal(9))),
+        Some(Cause::Exited(Exit::Lost)),
+        Some(Cause::StartTimeout),
+        Some(Cause::Watchdog),
+        Some(Cause::Unhealthy),
+        Some(Cause::Permanent),
+    ];
+    for step in [
+        Step::Definition,
+        Step::Cgroup,
+        Step::Clone,
+        Step::Log,
+        Step::Notify,
+        Step::Directories,
+        Step::Mounts,
+        Step::Tty,
+        Step::Limits,
+        Step::Priority,
+        Step::User,
+        Step::Capabilities,
+        Step::Cwd,
+        Step::Environment,
+        Step::Exec,
+    ] {
+        causes.push(Some(Cause::Spawn(SpawnError { step, errno: 0x1234 })));
+    }
+    causes
+}
+
+fn sample() -> Record {
+    Record {
+        unit: Unit {
+            state: State::Starting { deadline: Instant(5) },
+            incarnation: Incarnation(3),
+            failures: 2,
+            last: Some(Cause::Stopped),
+        },
+        goal: Goal::Up,
+        wait: Wait::Requires(ServiceId(9)),
+        main_start: 1 << 40,
+        notify_pid: 77,
+        since_us: 1,
+        start_us: 2,
+        ready_us: 3,
+        first_start_us: 4,
+        first_ready_us: 5,
+        restarts: 6,
+        maxrss_kib: 7 << 33,
+        cpu_us: 8 << 34,
+        link_seq: 9 << 35,
+        status: Status::new("Processing requests…"),
+        ..Record::default()
+    }
+}
+
+#[test]
+fn every_value_comes_back() {
+    // What is written is what is read, mapped or not, for each variant of each type.
+    let words = memory(2);
+    let table = Table::create(&words, 2, HASH, &Live::default()).unwrap();
+    let id = ServiceId(1);
+    let waits = [
+        Wait::Nothing,
+        Wait::Requires(ServiceId(1)),
+        Wait::Order(ServiceId(2)),
+        Wait::Conflict(ServiceId(3)),
+        Wait::Dependent(ServiceId(u32::MAX)),
+    ];
+    let mut cases = Vec::new();
+    for state in states() {
+        for last in causes() {
+            cases.push(Record { unit: Unit { state, last, ..sample().unit }, ..sample() });
+        }
+    }
+    cases.extend(waits.map(|wait| Record { wait, ..sample() }));
+    cases.push(Record { goal: Goal::Down, ..sample() });
+    for case in cases {
+        table.write(id, &case);
+        assert_eq!(table.record(id), Some(case));
+        let copy = bytes(&words);
+        assert_eq!(Table::open(&copy[..]).unwrap().record(id), Some(case));
+    }
+    assert_eq!(table.record(ServiceId(0)), Some(Record::default()), "the neighbour is untouched");
+    assert_eq!(table.record(ServiceId(2)), None);
+}
+
+#[test]
+fn the_head_comes_back() {
+    // Hash, count and live data survive, for each kind of shutdown.
+    use Request::{Exit, Halt, Kexec, Poweroff, Reboot, Reload};
+    let words = memory(1);
+    let table = Table::create(&words, 1, HASH, &Live::default()).unwrap();
+    assert_eq!((table.graph_hash(), table.count()), (HASH, 1));
+    assert_eq!(table.live(), Some(Live::default()));
+    for request in [Poweroff, Reboot, Halt, Kexec, Exit, Reload] {
+        let shutdown = Some(Shutdown { request, exit_status: 3, deadline_us: 1 << 50 });
+        let live = Live { applied: 2, boot_us: 3 << 40, settled_us: 4 << 40, shutdown };
+        table.write_live(&live);
+        assert_eq!(Table::open(&words[..]).unwrap().live(), Some(live));
+    }
+}
+
+#[test]
+fn a_write_that_stops_half_way_leaves_the_record_before() {
+    // Killed after any of its stores, the writer leaves the old record or the new one.
+    let words = memory(1);
+    let id = ServiceId(0);
+    let table = Table::create(&words, 1, HASH, &Live::default()).unwrap();
+    table.write(id, &Record { restarts: 1, ..sample() });
+    let before = bytes(&words);
+    table.write(id, &Record { restarts: 2, ..sample() });
+    let after = bytes(&words);
+    let changed: Vec<usize> = (0..before.len()).filter(|at| before[*at] != after[*at]).collect();
+    assert!(!changed.is_empty());
+    // The number of the overwritten copy goes to 0 first and gets its value last.
+    let number = HEAD_SIZE + RECORD_SLOTS * WORD;
+    let number = if changed.iter().any(|at| (number..number + WORD).contains(at)) {
+        number
+    } else {
+        number + (RECORD_PAYLOAD + 2) * WORD
+    };
+    for stores in 0..RECORD_PAYLOAD + 2 {
+        let mut torn = before.clone();
+        torn[number..number + WORD].fill(0);
+        let data = number + 2 * WORD;
+        let end = (data + stores * WORD).min(data + RECORD_PAYLOAD * WORD);
+        torn[data..end].copy_from_slice(&after[data..end]);
+        let read = Table::open(&torn[..]).unwrap().record(id).unwrap();
+        assert_eq!(read.restarts, 1, "after {stores} stores");
+        // A later writer goes on as if nothing had happened.
+        let again: Vec<AtomicU32> = torn
+            .chunks_exact(WORD)
+            .map(|word| AtomicU32::new(u32::from_ne_bytes(word.try_into().unwrap())))
+            .collect();
+        let table = Table::open(&again[..]).unwrap();
+        table.write(id, &Record { restarts: 3, ..sample() });
+        assert_eq!(table.record(id).unwrap().restarts, 3);
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_seen() {
+    // With one copy damaged the other one counts; with both there is no record at all.
+    let words = memory(1);
+    let id = ServiceId(0);
+    let table = Table::create(&words, 1, HASH, &Live::default()).unwrap();
+    table.write(id, &sample());
+    let good = bytes(&words);
+    let first = HEAD_SIZE + RECORD_SLOTS * WORD;
+    let second = first + (RECORD_PAYLOAD + 2) * WORD;
+    for offset in 0..(RECORD_PAYLOAD + 2) * WORD {
+        for bit in [0, 7] {
+            let mut bad = good.clone();
+            bad[first + offset] ^= 1 << bit;
+            bad[second + offset] ^= 1 << bit;
+            assert_eq!(Table::open(&bad[..]).unwrap().record(id), None, "{offset}.{bit}");
+            bad[second + offset] ^= 1 << bit;
+            bad[first + offset] ^= 1 << bit;
+            assert_eq!(Table::open(&bad[..]).unwrap().record(id), Some(sample()));
+        }
+    }
+}
+
+#[test]
+fn a_foreign_table_is_refused() {
+    // Magic, version, record size and length are all checked before any record is read.
+    let words = memory(2);
+    Table::create(&words, 2, HASH, &Live::default()).unwrap();
+    let good = bytes(&words);
+    for at in 0..12 {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        assert_eq!(Table::open(&bad[..]).unwrap_err(), TableError::Magic, "byte {at}");
+    }
+    for len in [HEAD_SIZE, good.len() - RECORD_SIZE, good.len() - 1] {
+        assert_eq!(Table::open(&good[..len]).unwrap_err(), TableError::Length);
+    }
+    assert_eq!(Table::open(&good[..7]).unwrap_err(), TableError::Magic);
+    let mut endless = good.clone();
+    endless[12..16].fill(0xff);
+    assert_eq!(Table::open(&endless[..]).unwrap_err(), TableError::Length);
+    assert!(Table::create(&words[..words.len() - 1], 2, HASH, &Live::default()).is_err());
+}
+
+#[test]
+fn a_process_id_counts_for_its_own_life_only() {
+    // The kernel writes the word; a new life or another command does not inherit it.
+    let words = memory(1);
+    let id = ServiceId(0);
+    let table = Table::create(&words, 1, HASH, &Live::default()).unwrap();
+    table.write(id, &sample());
+    assert_eq!(table.record(id).unwrap().main_pid, 0);
+    table.main_word(id, Incarnation(3)).unwrap().store(4711, Ordering::Release);
+    assert_eq!(table.record(id).unwrap().main_pid, 4711);
+    let next = Unit { incarnation: Incarnation(4), ..sample().unit };
+    table.write(id, &Record { unit: next, ..sample() });
+    assert_eq!(table.record(id).unwrap().main_pid, 0, "the old life's process");
+
+    let up = State::Up {
+        since: Instant(1),
+        degraded: false,
+        reloading: Some(Instant(2)),
+        watchdog: None,
+    };
+    table.write(id, &Record { unit: Unit { state: up, ..next }, ..sample() });
+    let word = table.command_word(id, Incarnation(4), Command::Reload).unwrap();
+    word.store(12, Ordering::Release);
+    assert_eq!(table.record(id).unwrap().command_pid, 12);
+    let finishing = State::Finishing { deadline: Instant(3), next: Next::Down };
+    table.write(id, &Record { unit: Unit { state: finishing, ..next }, ..sample() });
+    assert_eq!(table.record(id).unwrap().command_pid, 0, "another command's process");
+    table.carry(id, &Record { unit: next, main_pid: 5, ..sample() });
+    table.write(id, &Record { unit: next, ..sample() });
+    assert_eq!(table.record(id).unwrap().main_pid, 5);
+    table.clear_main(id);
+    assert_eq!(table.record(id).unwrap().main_pid, 0);
+}
+
+#[test]
+fn status_text_is_cut_between_characters() {
+    // Long text keeps whole characters; control characters cannot reach a terminal.
+    let long = "ä".repeat(STATUS_MAX);
+    assert_eq!(Status::new(&long).as_str(), "ä".repeat(STATUS_MAX / 2));
+    assert_eq!(Status::new(&std::format!("a{long}")).as_str().len(), STATUS_MAX - 1);
+    assert_eq!(Status::new("a\x1b[31m\nb").as_str(), "a [31m b");
+    assert_eq!(Status::new("").as_str(), "");
+}
