@@ -19,7 +19,7 @@ pub use call::{
 pub use error::Error;
 pub use frames::{Frames, TooLong};
 pub use service::{
-    Change, End, EndCause, Ending, Goal, Kind, Link, Order, Plan, Reaction, Service, State, Trace,
+    Change, End, EndCause, Ending, Goal, Kind, Link, Order, Reaction, Service, State, Steps, Trace,
 };
 
 /// The interface that this is all about.

@@ -9,7 +9,7 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, Ending, Error, INTERFACE, Link, Order, Plan, SERVICE_INTERFACE, Service, Trace,
+    Change, Ending, Error, INTERFACE, Link, Order, SERVICE_INTERFACE, Service, Steps, Trace,
 };
 
 /// A call's envelope.
@@ -324,7 +324,7 @@ pub struct ListReply {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct PlanReply {
     /// What the order reaches.
-    pub plan: Plan,
+    pub plan: Steps,
 }
 
 /// To `Apply`.

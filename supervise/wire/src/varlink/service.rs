@@ -171,7 +171,7 @@ pub struct Service {
 
 /// What an order reaches, each list in the order in which it will happen.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Plan {
+pub struct Steps {
     /// These start.
     pub start: Vec<String>,
     /// These stop.

@@ -91,7 +91,7 @@ fn structs_have_the_members_of_the_idl() {
     let idl = DESCRIPTION;
     same(idl, "type Service (", &full_service());
     same(idl, "type End (", &full_end());
-    same(idl, "type Plan (", &Plan::default());
+    same(idl, "type Steps (", &Steps::default());
     let change =
         Change { name: String::new(), reaction: Reaction::Keep, keys: vec![], why: String::new() };
     same(idl, "type Change (", &change);
@@ -250,4 +250,23 @@ fn parameters_are_checked() {
     assert!(serde_json::from_value::<StartParameters>(json!({"names": [], "x": 1})).is_err());
     let call: Call<Value> = serde_json::from_value(json!({"method": "m"})).unwrap();
     assert!(call.parameters.is_none() && !call.more && !call.oneway && !call.upgrade);
+}
+
+/// Types, methods and errors of an interface share one set of names: systemd's parser insists.
+#[test]
+fn names_of_an_interface_are_unique() {
+    for idl in [DESCRIPTION, SERVICE_DESCRIPTION] {
+        let mut names: Vec<&str> = idl
+            .lines()
+            .filter_map(|line| {
+                let rest =
+                    ["type ", "method ", "error "].iter().find_map(|w| line.strip_prefix(w))?;
+                rest.split(['(', ' ']).next()
+            })
+            .collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
 }
