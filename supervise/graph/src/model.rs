@@ -35,7 +35,7 @@ pub struct Service {
     pub wants: Vec<ServiceId>,
     /// Ordered after these if they are to be up as well.
     pub after: Vec<ServiceId>,
-    /// Never up at the same time as these.
+    /// Never up at the same time as these; each of them lists this one as well.
     pub conflicts: Vec<ServiceId>,
     /// Other names for it.
     pub provides: Vec<String>,
