@@ -10,6 +10,8 @@
 #[cfg(feature = "varlink")]
 extern crate alloc;
 
+#[cfg(all(feature = "state", feature = "varlink"))]
+pub mod describe;
 pub mod link;
 pub mod paths;
 #[cfg(feature = "state")]
