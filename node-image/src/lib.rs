@@ -1,0 +1,16 @@
+//! Node images: files from several places, laid over each other, written as an initramfs or as a
+//! container image; and a driver for the virtual machine that boots one.
+//!
+//! Not here: fetching packages and building programs (the scripts beside this crate do that), and
+//! what a service is (`svc compile`).
+//!
+//! Invariant: the same files give the same bytes. Paths are sorted, and no date, owner, inode number
+//! or host name of the machine that builds reaches an image.
+
+#![forbid(unsafe_code)]
+
+pub mod initramfs;
+pub mod modules;
+pub mod oci;
+pub mod tree;
+pub mod vm;

@@ -1,0 +1,360 @@
+//! A virtual machine that boots a node, and the way into it.
+//!
+//! The console is a serial port, kept in a file. Commands go to a root shell of the guest over a virtio port
+//! of its own (`/dev/vport0p1`, which the guest's service `guest-shell` serves), so nothing is ever read out of the console's
+//! text that a program printed for people. QEMU's standard input and output are the other end of that port.
+//!
+//! Invariant: whatever waits has a deadline, and no machine outlives its `Machine`.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// How long the kernel alone may take until it finds no root file system, under an accelerator.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of the console an error shows.
+const CONSOLE_LINES_SHOWN: usize = 40;
+/// What begins the line that ends a command's output: a byte that text does not have, and a word.
+const END_OF_COMMAND: &str = "\u{1e}end-of-command";
+
+/// An architecture that can be booted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// 64-bit x86, as a PC.
+    X86_64,
+    /// 64-bit Arm, as QEMU's own machine.
+    Aarch64,
+}
+
+impl Architecture {
+    /// That of a kernel image, as its header tells.
+    pub fn of_kernel(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        // Both are PE programs for UEFI as well; Documentation/arch/{x86/boot,arm64/booting}.rst.
+        let at = |offset: usize| bytes.get(offset..offset.saturating_add(4));
+        if at(0x202) == Some(b"HdrS") {
+            Ok(Self::X86_64)
+        } else if at(0x38) == Some(b"ARM\x64") {
+            Ok(Self::Aarch64)
+        } else {
+            bail!("cannot boot {}: it is neither an x86_64 nor an aarch64 kernel", path.display())
+        }
+    }
+
+    fn qemu(self) -> &'static str {
+        match self {
+            Self::X86_64 => "qemu-system-x86_64",
+            Self::Aarch64 => "qemu-system-aarch64",
+        }
+    }
+
+    /// The machine, and the newest processor that TCG knows for it.
+    fn machine(self) -> [&'static str; 4] {
+        match self {
+            Self::X86_64 => ["-machine", "pc", "-cpu", "max"],
+            // With `max`, QEMU 7 spends most of its time on pointer authentication.
+            Self::Aarch64 => ["-machine", "virt,gic-version=3", "-cpu", "cortex-a57"],
+        }
+    }
+
+    fn console(self) -> &'static str {
+        match self {
+            Self::X86_64 => "ttyS0",
+            Self::Aarch64 => "ttyAMA0",
+        }
+    }
+}
+
+/// What to boot, and on what.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// More for the kernel's command line.
+    pub append: String,
+    /// Memory.
+    pub memory_mib: u32,
+    /// Processors.
+    pub cpus: u32,
+    /// More arguments for QEMU.
+    pub qemu: Vec<String>,
+}
+
+impl Boot {
+    /// Boots in the background; the console goes to the file `console`.
+    pub fn start(&self, console: &Path) -> Result<Machine> {
+        let mut command = self.command()?;
+        command
+            .arg("-chardev")
+            .arg(format!(
+                "file,id=console,path={}",
+                console.display().to_string().replace(',', ",,")
+            ))
+            .args(["-serial", "chardev:console", "-monitor", "none"])
+            .args(["-chardev", "stdio,id=shell,signal=off"])
+            .args(["-device", "virtio-serial", "-device", "virtserialport,chardev=shell,nr=1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        Machine::new(command, console)
+    }
+
+    /// Boots with the console on this terminal, until the machine is switched off.
+    pub fn interact(&self) -> Result<ExitStatus> {
+        let mut command = self.command()?;
+        command.args(["-serial", "mon:stdio", "-device", "virtio-serial"]);
+        command.status().with_context(|| format!("cannot run {command:?}"))
+    }
+
+    fn command(&self) -> Result<Command> {
+        let architecture = Architecture::of_kernel(&self.kernel)?;
+        let mut command = Command::new(architecture.qemu());
+        command
+            .args(architecture.machine())
+            .args(["-accel", accelerator(architecture, &self.kernel)])
+            .args(["-nodefaults", "-no-reboot", "-display", "none"])
+            .args(["-m", &self.memory_mib.to_string(), "-smp", &self.cpus.to_string()])
+            .args(["-device", "virtio-rng-pci"])
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(&self.initramfs)
+            .arg("-append")
+            .arg(format!("console={} panic=-1 {}", architecture.console(), self.append))
+            .args(&self.qemu);
+        Ok(command)
+    }
+}
+
+/// A machine that runs. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Machine {
+    qemu: Child,
+    shell: ChildStdin,
+    lines: Receiver<String>,
+    console: PathBuf,
+}
+
+/// What became of a command in the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// What it exited with.
+    pub status: i32,
+    /// What it wrote, to standard output and standard error.
+    pub text: String,
+}
+
+impl Machine {
+    fn new(mut command: Command, console: &Path) -> Result<Self> {
+        let mut qemu = command.spawn().with_context(|| {
+            format!("cannot run {}: is it installed?", command.get_program().to_string_lossy())
+        })?;
+        let (Some(shell), Some(output)) = (qemu.stdin.take(), qemu.stdout.take()) else {
+            bail!("cannot reach the machine: QEMU has no standard input and output");
+        };
+        // A pipe cannot be read with a deadline, a channel can. The thread ends with QEMU.
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            let mut line = Vec::new();
+            while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+                line.clear();
+            }
+        });
+        Ok(Self { qemu, shell, lines, console: console.to_owned() })
+    }
+
+    /// Runs a line of shell as root in the guest, with nothing to read, and waits until it ends. The first one waits for the
+    /// guest to come so far that it serves the port.
+    pub fn run(&mut self, command: &str, timeout: Duration) -> Result<Output> {
+        let deadline = deadline(timeout);
+        let script = format!("{{ {command}\n}} < /dev/null 2>&1; echo \"{END_OF_COMMAND} $?\"\n");
+        self.shell
+            .write_all(script.as_bytes())
+            .and_then(|()| self.shell.flush())
+            .with_context(|| self.lost(command))?;
+        let mut text = String::new();
+        loop {
+            let line = match self.lines.recv_timeout(left(deadline)) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => bail!(
+                    "cannot finish `{command}` in the machine: it took longer than {timeout:?}; \
+                     so far: {text:?}\n{}",
+                    self.console_tail()
+                ),
+                Err(RecvTimeoutError::Disconnected) => bail!(self.lost(command)),
+            };
+            // The last line of an output need not end in a newline.
+            if let Some((rest, status)) = line.split_once(END_OF_COMMAND) {
+                text.push_str(rest);
+                let status = status
+                    .trim()
+                    .parse()
+                    .with_context(|| format!("cannot tell how `{command}` ended"))?;
+                return Ok(Output { status, text });
+            }
+            text.push_str(&line);
+        }
+    }
+
+    /// Like `run`, where anything but success is an error.
+    pub fn succeed(&mut self, command: &str, timeout: Duration) -> Result<String> {
+        let output = self.run(command, timeout)?;
+        if output.status != 0 {
+            bail!("`{command}` failed in the machine: status {}: {}", output.status, output.text);
+        }
+        Ok(output.text)
+    }
+
+    /// Sends a line to the shell and does not wait for what becomes of it: for what ends the machine.
+    pub fn send(&mut self, command: &str) -> Result<()> {
+        self.shell
+            .write_all(format!("{command}\n").as_bytes())
+            .and_then(|()| self.shell.flush())
+            .with_context(|| self.lost(command))
+    }
+
+    /// Waits until the machine has switched itself off. That it panicked or restarted is an error.
+    pub fn wait_poweroff(mut self, timeout: Duration) -> Result<()> {
+        let deadline = deadline(timeout);
+        loop {
+            match self.lines.recv_timeout(left(deadline)) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => bail!(
+                    "the machine did not switch itself off within {timeout:?}\n{}",
+                    self.console_tail()
+                ),
+            }
+        }
+        let status = self.qemu.wait().context("cannot wait for QEMU")?;
+        // QEMU ends with success whether the guest was switched off, restarted or panicked.
+        if !status.success() || !self.console_text().contains("reboot: Power down") {
+            bail!("the machine ended, but not by switching itself off\n{}", self.console_tail());
+        }
+        Ok(())
+    }
+
+    /// All that the console has shown so far.
+    #[must_use]
+    pub fn console_text(&self) -> String {
+        fs::read(&self.console)
+            .map(|bytes| String::from_utf8_lossy(&bytes).replace('\r', ""))
+            .unwrap_or_default()
+    }
+
+    fn console_tail(&self) -> String {
+        let text = self.console_text();
+        let lines: Vec<&str> = text.lines().collect();
+        let first = lines.len().saturating_sub(CONSOLE_LINES_SHOWN);
+        format!("the console's last lines:\n{}", lines.get(first..).unwrap_or_default().join("\n"))
+    }
+
+    fn lost(&self, command: &str) -> String {
+        format!("cannot run `{command}`: the machine is gone\n{}", self.console_tail())
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Errors mean that it has ended by itself.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn deadline(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now)
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// KVM where it works. That the device is there does not say so: under nested virtualisation QEMU may fail to set a register,
+/// or the guest may hang. So the kernel is booted by itself, until it has panicked for want of a root.
+fn accelerator(architecture: Architecture, kernel: &Path) -> &'static str {
+    let native = match architecture {
+        Architecture::X86_64 => cfg!(target_arch = "x86_64"),
+        Architecture::Aarch64 => cfg!(target_arch = "aarch64"),
+    };
+    let device = File::options().read(true).write(true).open("/dev/kvm");
+    if native && device.is_ok() && kvm_boots(architecture, kernel) { "kvm" } else { "tcg" }
+}
+
+fn kvm_boots(architecture: Architecture, kernel: &Path) -> bool {
+    let mut command = Command::new(architecture.qemu());
+    command
+        .args(architecture.machine())
+        .args(["-accel", "kvm", "-nodefaults", "-no-reboot", "-display", "none", "-m", "256"])
+        .args(["-serial", "stdio"])
+        .arg("-kernel")
+        .arg(kernel)
+        .arg("-append")
+        .arg(format!("console={} panic=-1", architecture.console()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let Ok(machine) = Machine::new(command, Path::new("/dev/null")) else { return false };
+    let deadline = deadline(PROBE_TIMEOUT);
+    while let Ok(line) = machine.lines.recv_timeout(left(deadline)) {
+        if line.contains("Unable to mount root fs") {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A "machine" that is a shell on this one: the protocol is the same.
+    fn shell() -> Machine {
+        let mut command = Command::new("sh");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Machine::new(command, Path::new("/dev/null")).unwrap()
+    }
+
+    const SHORT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_command_gives_its_output_and_status() {
+        let mut machine = shell();
+        let output = machine.run("echo one; echo two >&2; (exit 3)", SHORT).unwrap();
+        assert_eq!(output, Output { status: 3, text: "one\ntwo\n".into() });
+        let output = machine.run("printf 'no newline'", SHORT).unwrap();
+        assert_eq!(output, Output { status: 0, text: "no newline".into() });
+    }
+
+    #[test]
+    fn a_command_cannot_eat_the_next_one() {
+        let mut machine = shell();
+        assert_eq!(machine.succeed("cat", SHORT).unwrap(), "");
+        assert_eq!(machine.succeed("echo next", SHORT).unwrap(), "next\n");
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_given_up() {
+        let error = shell().run("exec sleep 1000", Duration::from_millis(10)).unwrap_err();
+        assert!(error.to_string().starts_with("cannot finish `exec sleep 1000`"), "{error}");
+    }
+
+    #[test]
+    fn a_machine_that_ends_early_is_an_error() {
+        let error = shell().run("exit 0", SHORT).unwrap_err();
+        assert!(error.to_string().contains("the machine is gone"), "{error}");
+        assert!(shell().wait_poweroff(Duration::ZERO).is_err());
+    }
+}
