@@ -7,6 +7,8 @@
 //! **Invariant:** total. Any record gives a description, also one that no engine would write.
 
 mod boot;
+mod change;
+mod nearest;
 mod phrase;
 mod words;
 
@@ -21,6 +23,8 @@ use crate::{
 };
 
 pub use boot::traces;
+pub use change::changes;
+pub use nearest::nearest;
 pub use words::{SIGNAL_MAX, duration, errno_text, signal_name, signal_named, step_text};
 
 /// A chain of causes is never longer than this; waits form no cycle, but records are not believed.
