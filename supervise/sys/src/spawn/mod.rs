@@ -1,0 +1,117 @@
+//! Making a service's process: a sibling of this process, in its own cgroup, with everything that
+//! its definition says, or an error that names the step.
+//!
+//! [`Prepared`] does all that may allocate or fail for a reason in the definition, before there is
+//! a child. [`Spawner::spawn`] clones; the child does the steps and executes; [`Report`] tells
+//! which of the two came of it. Not vfork: a program on a disk that hangs must stall its own
+//! process only.
+//!
+//! **Invariant:** the child inherits descriptors 0, 1, 2 and the notification descriptor that was
+//! asked for, and nothing else: no descriptor, no signal disposition, no mask, no variable.
+
+mod child;
+mod clone;
+mod credentials;
+mod environment;
+mod mounts;
+mod prepare;
+mod report;
+mod signals;
+mod terminal;
+
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::AtomicU32;
+
+use unit::{SpawnError, Step};
+
+use crate::raw;
+
+pub use prepare::{Order, Output, Prepared, Stdin};
+pub use report::{Outcome, Report};
+
+/// Whose child a new process is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kin {
+    /// A sibling: the child of whoever started this process. Init reaps it.
+    Sibling,
+    /// This process's own child, which it must reap.
+    Child,
+}
+
+/// Makes processes. There is one for the whole life of `supervise`.
+#[derive(Debug)]
+pub struct Spawner {
+    kin: Kin,
+    /// `clone3` was not refused so far.
+    clone3: bool,
+    /// Signals that this process ignores: exec would hand that down.
+    ignored: signals::Set,
+}
+
+/// A process that exists; whether it executed its program is in `report`.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its process id, as it also stands in the word that `spawn` was given.
+    pub pid: u32,
+    /// What becomes of it.
+    pub report: Report,
+}
+
+impl Spawner {
+    /// To be called once this process's own signal dispositions are what they will be.
+    #[must_use]
+    pub fn new(kin: Kin) -> Self {
+        Self { kin, clone3: true, ignored: signals::ignored() }
+    }
+
+    /// Never calls `clone3`, as on kernels and in containers that refuse it.
+    #[must_use]
+    pub fn without_clone3(kin: Kin) -> Self {
+        Self { clone3: false, ..Self::new(kin) }
+    }
+
+    /// Makes the process, in `cgroup` (an open directory of a v2 hierarchy) if there is one.
+    ///
+    /// The kernel itself writes the process id into `pid_word` before the child runs its first
+    /// instruction, so that no crash of this process can leave a child that is not on record, if
+    /// the word is in a shared mapping (whose page must have been touched before).
+    ///
+    /// # Errors
+    /// With [`Step::Clone`] or [`Step::Cgroup`], when there is no child. What the child could not
+    /// do is in [`Report`].
+    pub fn spawn(
+        &mut self,
+        prepared: Prepared,
+        cgroup: Option<BorrowedFd<'_>>,
+        pid_word: &AtomicU32,
+    ) -> Result<Spawned, SpawnError> {
+        let (report, line) = report::pair()?;
+        // A signal that arrived now would run this process's handler in the child.
+        let mask = signals::block_all();
+        let made = clone::clone(self, cgroup, pid_word);
+        if let Ok(clone::Side::Child { join }) = made {
+            let inherited = child::Inherited {
+                line,
+                join: if join { cgroup } else { None },
+                signals: if self.clone3 { self.ignored } else { signals::Set::ALL },
+            };
+            child::run(prepared, inherited);
+        }
+        signals::restore(mask);
+        match made {
+            Ok(clone::Side::Parent { pid }) => Ok(Spawned { pid, report }),
+            Err(errno) => Err(SpawnError {
+                step: if cgroup.is_some() && clone::blames_cgroup(errno) {
+                    Step::Cgroup
+                } else {
+                    Step::Clone
+                },
+                errno: raw::number(errno),
+            }),
+            Ok(clone::Side::Child { .. }) => raw::exit_now(child::FAILED),
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Everything that a child needs, resolved and in the form in which the kernel takes it.
+
+use std::ffi::{CStr, CString, c_char};
+
+use graph::{CapabilitySet, LimitSpec, MountSpec, Process, TtySpec};
+use rustix::process::{Resource, Rlimit};
+use unit::{SpawnError, Step};
+
+use crate::Errno;
+use crate::raw;
+use crate::users::Identity;
+
+/// What is searched when a service's environment names no `PATH`.
+const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// `[run].umask` when a service does not say.
+const UMASK_DEFAULT: u16 = 0o022;
+/// `nofile` when a service does not say: select(2) of old programs breaks above the soft limit,
+/// and everyone else raises it to the hard one. What systemd has given since version 240.
+const NOFILE_DEFAULT: (u64, u64) = (1024, 524_288);
+/// An environment file larger than this is a mistake.
+pub(super) const FILE_MAX: usize = 64 * 1024;
+/// All environment files of a service together define at most this many variables.
+const FILE_VARIABLES_MAX: usize = 512;
+/// How the one variable begins whose value only the child knows.
+pub(super) const WATCHDOG_PID: &[u8] = b"WATCHDOG_PID=";
+/// A process id has at most this many digits.
+pub(super) const DIGITS_MAX: usize = 10;
+/// All of it, with the NUL.
+const WATCHDOG_PID_SIZE: usize = WATCHDOG_PID.len() + DIGITS_MAX + 1;
+
+/// What is to be executed, and what only the shell knows of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The definition.
+    pub process: &'a Process,
+    /// Its `exec`, or one of its commands with what is appended to it.
+    pub argv: &'a [String],
+    /// Its user, resolved; none: as this process.
+    pub identity: Option<&'a Identity>,
+    /// Where it reads from. Its terminal, if it has one, takes the place of this and of `output`.
+    pub stdin: Stdin<'a>,
+    /// Where standard output and standard error go.
+    pub output: Output<'a>,
+    /// The FIFO for readiness by newline, and the number that its descriptor must have.
+    pub ready: Option<(u32, &'a str)>,
+    /// Variables beside those of the definition: `NOTIFY_SOCKET`.
+    pub variables: &'a [(&'a str, &'a str)],
+    /// Set `WATCHDOG_USEC` and `WATCHDOG_PID` to these microseconds and the process itself.
+    pub watchdog_us: Option<u64>,
+}
+
+/// Standard input.
+#[derive(Clone, Copy, Debug)]
+pub enum Stdin<'a> {
+    /// /dev/null.
+    Null,
+    /// The FIFO at this path, which it opens for reading and writing, so that it never ends.
+    Fifo(&'a str),
+}
+
+/// Standard output and standard error.
+#[derive(Clone, Copy, Debug)]
+pub enum Output<'a> {
+    /// /dev/null.
+    Null,
+    /// The FIFO at this path, which it opens for reading and writing, so that it never breaks.
+    Fifo(&'a str),
+    /// A terminal or file at this path, which it opens for writing and appending.
+    Console(&'a str),
+}
+
+/// An order, ready to be carried out without another allocation.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) programs: Vec<CString>,
+    pub(super) argv: Strings,
+    pub(super) environment: Strings,
+    pub(super) files: Vec<EnvironmentFile>,
+    /// Room for `WATCHDOG_PID=` and the digits that only the child knows.
+    pub(super) watchdog_pid: Option<Vec<u8>>,
+    pub(super) stdin: Open,
+    pub(super) output: Open,
+    pub(super) ready: Option<(u32, CString)>,
+    pub(super) directories: Vec<Directory>,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) terminal: Option<Terminal>,
+    pub(super) limits: Vec<Limit>,
+    pub(super) nice: Setting<i32>,
+    pub(super) oom_score_adj: Setting<CString>,
+    pub(super) umask: u16,
+    pub(super) identity: Option<Identity>,
+    pub(super) capabilities: Option<CapabilitySet>,
+    pub(super) no_new_privs: bool,
+    pub(super) cwd: CString,
+}
+
+/// A value, and whether somebody asked for it: a default that an unprivileged tree or a container
+/// may not set is left alone, what a definition says is an error.
+#[derive(Clone, Debug)]
+pub(super) struct Setting<T> {
+    pub(super) value: T,
+    pub(super) asked: bool,
+}
+
+/// A resource limit to set.
+#[derive(Clone, Debug)]
+pub(super) struct Limit {
+    pub(super) resource: Resource,
+    pub(super) limit: Setting<Rlimit>,
+}
+
+/// A path to open as a standard descriptor.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) path: CString,
+    pub(super) flags: rustix::fs::OFlags,
+}
+
+/// A file of variables, and the room for its contents.
+#[derive(Debug)]
+pub(super) struct EnvironmentFile {
+    pub(super) path: CString,
+    pub(super) optional: bool,
+    /// [`FILE_MAX`] bytes, one more to notice a file that is larger, and one for the last NUL.
+    pub(super) buffer: Vec<u8>,
+}
+
+/// A directory of the service's own, with the ancestors that may have to be made first.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) ancestors: Vec<CString>,
+    pub(super) path: CString,
+    pub(super) mode: u16,
+}
+
+/// [`MountSpec`] with C strings.
+#[derive(Debug)]
+pub(super) enum Mount {
+    Tmpfs(CString),
+    ReadOnly(CString),
+    Bind { source: CString, target: CString },
+    Inaccessible(CString),
+}
+
+/// [`TtySpec`] with a C string.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    pub(super) path: CString,
+    pub(super) reset: bool,
+}
+
+/// Strings in the form that execve takes: pointers, and a null pointer after the last.
+///
+/// **Invariant:** each pointer but the last is to a NUL-terminated string that `_owned` holds, or
+/// that is never freed; `pointers` is never empty and its last element is null.
+#[derive(Debug)]
+pub(super) struct Strings {
+    /// Only held, so that the pointers stay valid.
+    _owned: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl Prepared {
+    /// Resolves `order`.
+    ///
+    /// # Errors
+    /// [`Step::Definition`], when something cannot be said to the kernel at all: a NUL inside a
+    /// string (EINVAL), a limit it does not know (EINVAL), an empty command (ENOEXEC).
+    pub fn new(order: &Order<'_>) -> Result<Self, SpawnError> {
+        Self::resolve(order)
+            .map_err(|errno| SpawnError { step: Step::Definition, errno: raw::number(errno) })
+    }
+
+    fn resolve(order: &Order<'_>) -> Result<Self, Errno> {
+        let Process { run, environment, .. } = order.process;
+        let files = all(&environment.files, |file| EnvironmentFile::new(file))?;
+        let of_files = if files.is_empty() { 0 } else { FILE_VARIABLES_MAX };
+        let room = of_files.saturating_add(usize::from(order.watchdog_us.is_some()));
+        let cwd = if run.cwd.is_empty() { "/" } else { &run.cwd };
+        Ok(Self {
+            programs: programs(order)?,
+            argv: Strings::new(order.argv.iter().map(|word| c_string(word)), 0)?,
+            environment: variables(order, room)?,
+            files,
+            watchdog_pid: order.watchdog_us.map(|_| vec![0; WATCHDOG_PID_SIZE]),
+            stdin: Open::stdin(order.stdin)?,
+            output: Open::output(order.output)?,
+            ready: order.ready.map(|(fd, path)| Ok((fd, c_string(path)?))).transpose()?,
+            directories: all(&run.directories, |spec| Directory::new(spec))?,
+            mounts: all(&run.mounts, Mount::new)?,
+            terminal: run.tty.as_ref().map(Terminal::new).transpose()?,
+            limits: limits(&run.limits)?,
+            nice: Setting { value: i32::from(run.nice.unwrap_or(0)), asked: run.nice.is_some() },
+            oom_score_adj: Setting {
+                value: c_string(&run.oom_score_adj.unwrap_or(0).to_string())?,
+                asked: run.oom_score_adj.is_some(),
+            },
+            umask: run.umask.unwrap_or(UMASK_DEFAULT),
+            identity: order.identity.cloned(),
+            capabilities: run.capabilities,
+            no_new_privs: run.no_new_privs,
+            cwd: c_string(cwd)?,
+        })
+    }
+}
+
+/// Each of `items` made into something, or the first reason why one cannot be.
+fn all<A, B>(items: &[A], make: impl FnMut(&A) -> Result<B, Errno>) -> Result<Vec<B>, Errno> {
+    items.iter().map(make).collect()
+}
+
+fn c_string(text: &str) -> Result<CString, Errno> {
+    CString::new(text).map_err(|_| Errno::INVAL)
+}
+
+/// What the child tries to execute, in order: the parent touches no disk to find out which of
+/// them exists.
+fn programs(order: &Order<'_>) -> Result<Vec<CString>, Errno> {
+    let program = order.argv.first().filter(|name| !name.is_empty()).ok_or(Errno::NOEXEC)?;
+    if program.contains('/') {
+        return Ok(vec![c_string(program)?]);
+    }
+    let defined = order.process.environment.variables.iter().rev();
+    let path = defined.filter(|(name, _)| name == "PATH").map(|(_, value)| value.as_str()).next();
+    path.unwrap_or(PATH_DEFAULT)
+        .split(':')
+        // An empty element means the current directory, which has no place in a service's PATH.
+        .filter(|directory| directory.starts_with('/'))
+        .map(|directory| c_string(&format!("{}/{program}", directory.trim_end_matches('/'))))
+        .collect()
+}
+
+fn variables(order: &Order<'_>, room: usize) -> Result<Strings, Errno> {
+    let defined = &order.process.environment.variables;
+    let ours = order.variables.iter().copied();
+    let watchdog = order.watchdog_us.map(|us| us.to_string());
+    let watchdog = watchdog.iter().map(|us| ("WATCHDOG_USEC", us.as_str()));
+    let all = defined.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let all = all.chain(ours).chain(watchdog);
+    Strings::new(all.map(|(name, value)| c_string(&format!("{name}={value}"))), room)
+}
+
+fn limits(specs: &[LimitSpec]) -> Result<Vec<Limit>, Errno> {
+    let mut limits = Vec::with_capacity(specs.len().saturating_add(1));
+    if !specs.iter().any(|spec| spec.name == "nofile") {
+        let (soft, hard) = NOFILE_DEFAULT;
+        let value = Rlimit { current: Some(soft), maximum: Some(hard) };
+        limits.push(Limit { resource: Resource::Nofile, limit: Setting { value, asked: false } });
+    }
+    let finite = |value: u64| if value == u64::MAX { None } else { Some(value) };
+    for spec in specs {
+        let value = Rlimit { current: finite(spec.soft), maximum: finite(spec.hard) };
+        let resource = resource(&spec.name).ok_or(Errno::INVAL)?;
+        limits.push(Limit { resource, limit: Setting { value, asked: true } });
+    }
+    Ok(limits)
+}
+
+/// The limit of this name, as `[run.limits]` writes it.
+fn resource(name: &str) -> Option<Resource> {
+    Some(match name {
+        "as" => Resource::As,
+        "core" => Resource::Core,
+        "cpu" => Resource::Cpu,
+        "data" => Resource::Data,
+        "fsize" => Resource::Fsize,
+        "locks" => Resource::Locks,
+        "memlock" => Resource::Memlock,
+        "msgqueue" => Resource::Msgqueue,
+        "nice" => Resource::Nice,
+        "nofile" => Resource::Nofile,
+        "nproc" => Resource::Nproc,
+        "rss" => Resource::Rss,
+        "rtprio" => Resource::Rtprio,
+        "rttime" => Resource::Rttime,
+        "sigpending" => Resource::Sigpending,
+        "stack" => Resource::Stack,
+        _ => return None,
+    })
+}
+
+impl Open {
+    fn stdin(stdin: Stdin<'_>) -> Result<Self, Errno> {
+        use rustix::fs::OFlags;
+        let (path, access) = match stdin {
+            Stdin::Null => ("/dev/null", OFlags::RDONLY),
+            Stdin::Fifo(path) => (path, OFlags::RDWR),
+        };
+        Ok(Self { path: c_string(path)?, flags: access | OFlags::NOCTTY | OFlags::CLOEXEC })
+    }
+
+    fn output(output: Output<'_>) -> Result<Self, Errno> {
+        use rustix::fs::OFlags;
+        let (path, access) = match output {
+            Output::Null => ("/dev/null", OFlags::WRONLY),
+            Output::Fifo(path) => (path, OFlags::RDWR),
+            Output::Console(path) => (path, OFlags::WRONLY | OFlags::APPEND),
+        };
+        Ok(Self { path: c_string(path)?, flags: access | OFlags::NOCTTY | OFlags::CLOEXEC })
+    }
+}
+
+impl EnvironmentFile {
+    fn new(spec: &str) -> Result<Self, Errno> {
+        let path = spec.strip_prefix('-');
+        Ok(Self {
+            path: c_string(path.unwrap_or(spec))?,
+            optional: path.is_some(),
+            buffer: vec![0; FILE_MAX.saturating_add(2)],
+        })
+    }
+}
+
+impl Directory {
+    const MODE_DEFAULT: u16 = 0o755;
+
+    /// `PATH` or `PATH:MODE`, the mode in octal.
+    fn new(spec: &str) -> Result<Self, Errno> {
+        let split = spec.rsplit_once(':');
+        let moded = split.and_then(|(path, mode)| {
+            let mode = u16::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777)?;
+            Some((path, mode))
+        });
+        let (path, mode) = moded.unwrap_or((spec, Self::MODE_DEFAULT));
+        let path = path.trim_end_matches('/');
+        if !path.starts_with('/') {
+            return Err(Errno::INVAL);
+        }
+        let slashes = path.match_indices('/').skip(1);
+        let ancestors = slashes.filter_map(|(end, _)| path.get(..end)).map(c_string);
+        Ok(Self {
+            ancestors: ancestors.collect::<Result<Vec<_>, _>>()?,
+            path: c_string(path)?,
+            mode,
+        })
+    }
+}
+
+impl Mount {
+    fn new(spec: &MountSpec) -> Result<Self, Errno> {
+        Ok(match spec {
+            MountSpec::Tmpfs(path) => Self::Tmpfs(c_string(path)?),
+            MountSpec::ReadOnly(path) => Self::ReadOnly(c_string(path)?),
+            MountSpec::Bind { source, target } => {
+                Self::Bind { source: c_string(source)?, target: c_string(target)? }
+            }
+            MountSpec::Inaccessible(path) => Self::Inaccessible(c_string(path)?),
+        })
+    }
+}
+
+impl Terminal {
+    fn new(spec: &TtySpec) -> Result<Self, Errno> {
+        Ok(Self { path: c_string(&spec.path)?, reset: spec.reset })
+    }
+}
+
+impl Strings {
+    fn new(
+        strings: impl Iterator<Item = Result<CString, Errno>>,
+        room: usize,
+    ) -> Result<Self, Errno> {
+        let owned = strings.collect::<Result<Vec<_>, _>>()?;
+        let capacity = owned.len().saturating_add(room).saturating_add(1);
+        let mut pointers = Vec::with_capacity(capacity);
+        pointers.extend(owned.iter().map(|string| string.as_ptr()));
+        pointers.push(std::ptr::null());
+        Ok(Self { _owned: owned, pointers })
+    }
+
+    /// What execve takes.
+    pub(super) fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+
+    /// Defines a variable once more, or for the first time. Allocates nothing: false if the room
+    /// that was set aside is full. `entry` is `NAME=VALUE` and lives as long as the process.
+    pub(super) fn define(&mut self, entry: &'static CStr) -> bool {
+        let name = name_of(entry);
+        let old = self.pointers.iter().position(|pointer| {
+            // SAFETY: by the invariant each pointer that is not null is to a NUL-terminated
+            // string that lives as long as `self` or longer.
+            !pointer.is_null() && name_of(unsafe { CStr::from_ptr(*pointer) }) == name
+        });
+        if let Some(slot) = old.and_then(|index| self.pointers.get_mut(index)) {
+            *slot = entry.as_ptr();
+            return true;
+        }
+        if self.pointers.len() == self.pointers.capacity() {
+            return false;
+        }
+        if let Some(last) = self.pointers.last_mut() {
+            *last = entry.as_ptr();
+        }
+        self.pointers.push(std::ptr::null());
+        true
+    }
+}
+
+/// The part before the first `=`, which every entry has.
+fn name_of(entry: &CStr) -> &[u8] {
+    entry.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
+}

@@ -1,0 +1,5 @@
+//! Real processes, looked at through /proc. Most need root, as `supervise` has it on a node.
+
+mod support;
+
+mod basics;

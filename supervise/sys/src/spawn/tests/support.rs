@@ -1,0 +1,217 @@
+//! Spawning for tests: a definition to change, a live process to look at.
+
+use std::fs;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use graph::{
+    CgroupSpec, Environment, KillMode, LogSpec, LogTo, Process, Readiness, RestartPolicy,
+    RestartSpec, RunSpec, StopSpec,
+};
+use unit::SpawnError;
+
+use crate::spawn::{Kin, Order, Outcome, Output, Prepared, Report, Spawned, Spawner, Stdin};
+use crate::users::Identity;
+
+/// Longer than anything here takes, even on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A definition of which everything is the default: `exec` with a `PATH`.
+pub(crate) fn process(exec: &[&str]) -> Process {
+    Process {
+        exec: exec.iter().map(ToString::to_string).collect(),
+        ready: Readiness::Exec,
+        start_timeout_ms: 0,
+        probe_every_ms: 0,
+        finish: Vec::new(),
+        finish_timeout_ms: 0,
+        stop: StopSpec { exec: Vec::new(), signal: 15, timeout_ms: 0, kill: KillMode::Cgroup },
+        restart: RestartSpec { policy: RestartPolicy::Never, min_ms: 0, max_ms: 0 },
+        reload: None,
+        health: None,
+        watchdog_ms: 0,
+        run: RunSpec::default(),
+        environment: Environment {
+            variables: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            files: Vec::new(),
+        },
+        cgroup: CgroupSpec::default(),
+        log: LogSpec {
+            to: LogTo::None,
+            file_size_max: 0,
+            files_max: 0,
+            age_max_s: 0,
+            quota: 0,
+            rate_max: 0,
+            timestamps: true,
+            block: false,
+        },
+    }
+}
+
+/// A program that stays until it is killed.
+pub(crate) fn sleeper() -> Process {
+    process(&["sleep", "1000"])
+}
+
+/// An order for `process` of which everything is the default.
+pub(crate) fn order<'a>(process: &'a Process, identity: Option<&'a Identity>) -> Order<'a> {
+    Order {
+        process,
+        argv: &process.exec,
+        identity,
+        stdin: Stdin::Null,
+        output: Output::Null,
+        ready: None,
+        variables: &[],
+        watchdog_us: None,
+    }
+}
+
+/// A process that was spawned by a test; killed and reaped when the test is done with it.
+pub(crate) struct Live {
+    pub(crate) pid: u32,
+}
+
+impl Live {
+    /// Spawns `order` and waits until its program is executed.
+    pub(crate) fn new(order: &Order<'_>) -> Self {
+        Self::try_new(order).expect("it executes its program")
+    }
+
+    pub(crate) fn try_new(order: &Order<'_>) -> Result<Self, SpawnError> {
+        Self::with(&mut Spawner::new(Kin::Child), order, None)
+    }
+
+    pub(crate) fn with(
+        spawner: &mut Spawner,
+        order: &Order<'_>,
+        cgroup: Option<BorrowedFd<'_>>,
+    ) -> Result<Self, SpawnError> {
+        let word = AtomicU32::new(0);
+        let Spawned { pid, report } = spawner.spawn(Prepared::new(order)?, cgroup, &word)?;
+        assert_eq!(word.load(Ordering::Relaxed), pid, "the kernel records the process id");
+        let live = Self { pid };
+        match outcome(&report) {
+            Outcome::Failed(error) => Err(error),
+            Outcome::Executed => Ok(live),
+            Outcome::Pending => panic!("no outcome within {DEADLINE:?}"),
+        }
+    }
+
+    /// The contents of /proc/PID/`file`.
+    pub(crate) fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid)).expect("it lives")
+    }
+
+    /// The value of a line of /proc/PID/status.
+    pub(crate) fn status(&self, key: &str) -> String {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        line.expect("the kernel has this line").trim().to_owned()
+    }
+
+    /// A field of /proc/PID/stat, numbered from 1 as in proc(5).
+    pub(crate) fn stat(&self, field: usize) -> i64 {
+        let stat = self.proc("stat");
+        let (_, rest) = stat.rsplit_once(") ").expect("the name is in parentheses");
+        rest.split(' ').nth(field - 3).expect("a field").parse().expect("a number")
+    }
+
+    /// What /proc/PID/`link` points to.
+    pub(crate) fn link(&self, link: &str) -> PathBuf {
+        fs::read_link(format!("/proc/{}/{link}", self.pid)).expect("it lives")
+    }
+
+    pub(crate) fn environment(&self) -> Vec<String> {
+        let environ = self.proc("environ");
+        environ.split_terminator('\0').map(ToOwned::to_owned).collect()
+    }
+
+    /// Its open descriptors and what they are.
+    pub(crate) fn descriptors(&self) -> Vec<(u32, PathBuf)> {
+        let directory = format!("/proc/{}/fd", self.pid);
+        let entries = fs::read_dir(directory).expect("it lives");
+        let numbers = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut all: Vec<_> =
+            numbers.map(|fd| (fd.parse().unwrap(), self.link(&format!("fd/{fd}")))).collect();
+        all.sort();
+        all
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.pid).unwrap();
+        // SAFETY: kill takes numbers. The process is our child and not yet reaped, so that its
+        // number cannot belong to another one.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        reap(self.pid);
+    }
+}
+
+/// Waits for the end of a child, and says how it ended.
+pub(crate) fn reap(pid: u32) -> i32 {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let waited = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+    waited.expect("it is our child").expect("it has ended").1.as_raw()
+}
+
+/// Waits for what becomes of a child.
+pub(crate) fn outcome(report: &Report) -> Outcome {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        match report.outcome() {
+            Outcome::Pending if Instant::now() < end => wait_readable(report),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn wait_readable(fd: &impl std::os::fd::AsFd) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let timeout = rustix::time::Timespec { tv_sec: 1, tv_nsec: 0 };
+    let _ = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout));
+}
+
+/// Whether this test may do what root may; in CI it must.
+pub(crate) fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    let must = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(root || !must, "this test needs root");
+    if !root {
+        eprintln!("needs root: not run");
+    }
+    root
+}
+
+/// A directory of the test's own, removed afterwards.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cooper-sys-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("a new name");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The number of a descriptor, as /proc names it.
+pub(crate) fn number(fd: &impl AsRawFd) -> i32 {
+    fd.as_raw_fd()
+}
