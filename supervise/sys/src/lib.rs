@@ -8,7 +8,16 @@
 //! retried here, once and for all; between a clone and its exec there is no allocation, no lock
 //! and no panic.
 
+pub mod cgroup;
 pub mod environment_file;
+pub mod fifo;
+pub mod file;
+pub mod inotify;
+pub mod map;
+pub mod message;
+pub mod notify;
+pub mod peer;
+pub mod process;
 pub mod spawn;
 pub mod users;
 
@@ -16,3 +25,5 @@ pub use rustix::io::Errno;
 pub use rustix::process::Pid;
 
 mod raw;
+#[cfg(test)]
+mod testing;

@@ -22,7 +22,7 @@ pub(crate) fn check(result: c_long) -> Result<c_long, Errno> {
 }
 
 /// The calling thread's `errno`.
-fn last_errno() -> Errno {
+pub(crate) fn last_errno() -> Errno {
     let code = std::io::Error::last_os_error().raw_os_error();
     Errno::from_raw_os_error(code.unwrap_or(libc::EIO))
 }

@@ -20,6 +20,8 @@ mod signals;
 mod terminal;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::os::fd::BorrowedFd;

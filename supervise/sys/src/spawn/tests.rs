@@ -1,5 +1,3 @@
 //! Real processes, looked at through /proc. Most need root, as `supervise` has it on a node.
 
-mod support;
-
 mod basics;

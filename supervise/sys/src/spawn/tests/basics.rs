@@ -1,4 +1,4 @@
-use super::support::*;
+use crate::spawn::testing::*;
 
 #[test]
 fn a_program_is_executed_with_its_arguments() {

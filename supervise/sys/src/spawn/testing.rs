@@ -1,10 +1,10 @@
 //! Spawning for tests: a definition to change, a live process to look at.
 
 use std::fs;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use graph::{
     CgroupSpec, Environment, KillMode, LogSpec, LogTo, Process, Readiness, RestartPolicy,
@@ -13,10 +13,8 @@ use graph::{
 use unit::SpawnError;
 
 use crate::spawn::{Kin, Order, Outcome, Output, Prepared, Report, Spawned, Spawner, Stdin};
+use crate::testing::DEADLINE;
 use crate::users::Identity;
-
-/// Longer than anything here takes, even on a busy machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A definition of which everything is the default: `exec` with a `PATH`.
 pub(crate) fn process(exec: &[&str]) -> Process {
@@ -170,48 +168,8 @@ pub(crate) fn outcome(report: &Report) -> Outcome {
     }
 }
 
-fn wait_readable(fd: &impl std::os::fd::AsFd) {
+pub(crate) fn wait_readable(fd: &impl std::os::fd::AsFd) {
     use rustix::event::{PollFd, PollFlags, poll};
     let timeout = rustix::time::Timespec { tv_sec: 1, tv_nsec: 0 };
     let _ = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout));
-}
-
-/// Whether this test may do what root may; in CI it must.
-pub(crate) fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    let must = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(root || !must, "this test needs root");
-    if !root {
-        eprintln!("needs root: not run");
-    }
-    root
-}
-
-/// A directory of the test's own, removed afterwards.
-pub(crate) struct Scratch(pub(crate) PathBuf);
-
-impl Scratch {
-    pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("cooper-sys-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).expect("a new name");
-        Self(path)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> String {
-        self.0.join(name).into_os_string().into_string().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The number of a descriptor, as /proc names it.
-pub(crate) fn number(fd: &impl AsRawFd) -> i32 {
-    fd.as_raw_fd()
 }

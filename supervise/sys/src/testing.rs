@@ -1,0 +1,43 @@
+//! What tests of several modules need.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Longer than anything here takes, even on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Whether this test may do what root may; in CI it must.
+pub(crate) fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    let must = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(root || !must, "this test needs root");
+    if !root {
+        eprintln!("needs root: not run");
+    }
+    root
+}
+
+/// A directory of the test's own, removed afterwards.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cooper-sys-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("a new name");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
