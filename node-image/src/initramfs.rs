@@ -32,7 +32,10 @@ pub fn write(tree: &Tree, packing: Packing, output: impl Write) -> Result<()> {
 }
 
 fn archive<W: Write>(tree: &Tree, mut output: W) -> Result<W> {
-    for (inode, (path, entry)) in (1_u32..).zip(tree.iter()) {
+    // The root itself would otherwise be what a tmpfs is by default: writable for everyone.
+    let root = Entry::Directory(0o755);
+    let entries = [(".", &root)].into_iter().chain(tree.iter());
+    for (inode, (path, entry)) in (1_u32..).zip(entries) {
         let header = newc::Builder::new(path).ino(inode).uid(0).gid(0).mtime(0);
         let (header, content) = match entry {
             Entry::Directory(mode) => (
@@ -106,11 +109,12 @@ mod tests {
             rest = reader.finish().unwrap();
         }
         let expected = [
-            ("bin", 0o120_777, 0, 1),
-            ("dev", 0o040_755, 0, 2),
-            ("dev/console", 0o020_600, 1, 3),
-            ("init", 0o100_755, 0, 4),
-            ("tmp", 0o041_777, 0, 5),
+            (".", 0o040_755, 0, 1),
+            ("bin", 0o120_777, 0, 2),
+            ("dev", 0o040_755, 0, 3),
+            ("dev/console", 0o020_600, 1, 4),
+            ("init", 0o100_755, 0, 5),
+            ("tmp", 0o041_777, 0, 6),
         ];
         let expected =
             expected.map(|(name, mode, minor, inode)| (name.to_owned(), mode, minor, inode));

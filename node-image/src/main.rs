@@ -103,6 +103,9 @@ struct Files {
     /// A link in the image, and where it points
     #[arg(long = "link", value_name = "PATH:TO")]
     links: Vec<String>,
+    /// An empty directory
+    #[arg(long = "directory", value_name = "PATH")]
+    directories: Vec<String>,
     /// A path to leave out
     #[arg(long = "without", value_name = "PATH")]
     without: Vec<String>,
@@ -123,6 +126,9 @@ impl Files {
                 bail!("cannot make the link {link}: it has no colon before where it points");
             };
             tree.insert(path, Entry::Symlink(to.to_owned()))?;
+        }
+        for path in &self.directories {
+            tree.insert(path, Entry::Directory(0o755))?;
         }
         for path in &self.without {
             tree.remove(path);

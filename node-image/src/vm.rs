@@ -18,6 +18,9 @@ use anyhow::{Context, Result, bail};
 
 /// How long the kernel alone may take until it finds no root file system, under an accelerator.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Emulation, with all processors taking turns in one thread: with a thread for each, QEMU 7 now and then
+/// runs code that the other has just patched, and the kernel oopses while it boots.
+const TCG: &str = "tcg,thread=single";
 /// How much of the console an error shows.
 const CONSOLE_LINES_SHOWN: usize = 40;
 /// What begins the line that ends a command's output: a byte that text does not have, and a word.
@@ -100,7 +103,7 @@ impl Boot {
             ))
             .args(["-serial", "chardev:console", "-monitor", "none"])
             .args(["-chardev", "stdio,id=shell,signal=off"])
-            .args(["-device", "virtio-serial", "-device", "virtserialport,chardev=shell,nr=1"])
+            .args(["-device", "virtserialport,chardev=shell,nr=1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         Machine::new(command, console)
@@ -109,7 +112,7 @@ impl Boot {
     /// Boots with the console on this terminal, until the machine is switched off.
     pub fn interact(&self) -> Result<ExitStatus> {
         let mut command = self.command()?;
-        command.args(["-serial", "mon:stdio", "-device", "virtio-serial"]);
+        command.args(["-serial", "mon:stdio"]);
         command.status().with_context(|| format!("cannot run {command:?}"))
     }
 
@@ -121,7 +124,8 @@ impl Boot {
             .args(["-accel", accelerator(architecture, &self.kernel)])
             .args(["-nodefaults", "-no-reboot", "-display", "none"])
             .args(["-m", &self.memory_mib.to_string(), "-smp", &self.cpus.to_string()])
-            .args(["-device", "virtio-rng-pci"])
+            // The first virtio device, as its number becomes part of its port's name.
+            .args(["-device", "virtio-serial", "-device", "virtio-rng-pci"])
             .arg("-kernel")
             .arg(&self.kernel)
             .arg("-initrd")
@@ -290,7 +294,7 @@ fn accelerator(architecture: Architecture, kernel: &Path) -> &'static str {
         Architecture::Aarch64 => cfg!(target_arch = "aarch64"),
     };
     let device = File::options().read(true).write(true).open("/dev/kvm");
-    if native && device.is_ok() && kvm_boots(architecture, kernel) { "kvm" } else { "tcg" }
+    if native && device.is_ok() && kvm_boots(architecture, kernel) { "kvm" } else { TCG }
 }
 
 fn kvm_boots(architecture: Architecture, kernel: &Path) -> bool {
