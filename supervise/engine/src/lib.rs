@@ -4,16 +4,30 @@
 //! Events go in by [`Engine::handle`] and [`Engine::request`]; what the shell must record and do
 //! comes out by [`Engine::next_change`] and [`Engine::next_action`]. A service that may not act
 //! yet waits on one named other service ([`Wait`]): that is what wakes it, and what people read.
+//! Every start is the engine's, the restart after a crash too, so what holds for one holds for all.
 //!
-//! **Invariants:** nothing starts before what it requires is ready (I3), nothing stops before its
-//! dependents are down (I4); when quiet, the goal is reached or a named failure blocks it (I5);
-//! a shutdown ends within the sum of its deadlines (I7); same events, same actions (I8); a crash
-//! of the shell between any two events changes no outcome (I9).
+//! **Invariants:** nothing starts before what it requires is ready (I3), nothing is stopped before
+//! its dependents are down (I4; but for a restart of one service alone, which is asked for as
+//! such); when quiet, the goal is reached or a named failure blocks it (I5); a shutdown ends within
+//! the sum of its deadlines (I7); same events, same actions (I8); a crash of the shell between any
+//! two events, records or actions changes no outcome (I9).
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+mod decide;
+mod machine;
+mod policy;
+mod relations;
+mod request;
+mod view;
+
+pub use machine::{Engine, Saved};
+pub use policy::policy_of;
+pub use request::{Plan, Request};
+pub use view::Status;
 
 use graph::ServiceId;
 
@@ -25,6 +39,8 @@ pub enum Goal {
     Down,
     /// It shall be up.
     Up,
+    /// It shall go down, after its dependents, and then be up: a restart in good order.
+    Renew,
 }
 
 /// Why a service does not act on its goal yet.
@@ -41,4 +57,17 @@ pub enum Wait {
     Conflict(ServiceId),
     /// To stop: this one, which depends on it, is not down.
     Dependent(ServiceId),
+}
+
+impl Wait {
+    /// The service that it waits on.
+    #[must_use]
+    pub const fn on(self) -> Option<ServiceId> {
+        match self {
+            Self::Nothing => None,
+            Self::Requires(id) | Self::Order(id) | Self::Conflict(id) | Self::Dependent(id) => {
+                Some(id)
+            }
+        }
+    }
 }

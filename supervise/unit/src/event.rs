@@ -1,25 +1,25 @@
-//! What can happen to a unit, and what it can ask for.
+//! What can happen to a unit: what it is told to do, and what the shell saw.
 
-use crate::{Incarnation, Instant};
+use crate::Incarnation;
 
 /// What the engine orders, and what the shell saw.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Event {
-    /// Order: go up (what it requires is up).
+    /// Order: go up (what it requires is up). Heard when down; a restart is a `Stop`, and then a
+    /// `Start` once it is down.
     Start,
     /// Order: go down (its dependents are down).
     Stop,
-    /// Order: go down and up again.
-    Restart,
-    /// Order: re-read your configuration.
+    /// Order: re-read your configuration. Heard when up.
     Reload,
-    /// Order: forget a failure, so that a later `Start` tries anew.
+    /// Order: forget every failure, so that the next `Start` tries anew.
     Reset,
     /// The main process exists.
     Spawned(Incarnation),
     /// Its conditions do not hold, so it was not spawned; the index of the first that does not.
     Unmet(Incarnation, u8),
-    /// The main process could not be made, or died before its program was executed.
+    /// The main process could not be made, or died before its program was executed. Told before
+    /// the `Exited` of the same life, which then says nothing new.
     SpawnFailed(Incarnation, SpawnError),
     /// Its program has been executed.
     Executed(Incarnation),
@@ -136,79 +136,12 @@ pub enum Command {
     Finish,
 }
 
-/// What a unit asks of the shell.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Action {
-    /// Make the main process; answered by `Spawned`, `Unmet` or `SpawnFailed`, later `Executed`.
-    Spawn(Incarnation),
-    /// Run a command; answered by `CommandEnded`, always.
-    Run(Incarnation, Command),
-    /// Send the stop signal to the main process.
-    SignalMain,
-    /// Send the stop signal to every process of the cgroup.
-    SignalAll,
-    /// Send the reload signal to the main process.
-    SignalReload,
-    /// SIGABRT to the main process: its watchdog ran out, so leave a core.
-    AbortMain,
-    /// SIGKILL to the main process.
-    KillMain,
-    /// SIGKILL to the running command.
-    KillCommand,
-    /// SIGKILL to every process of the cgroup.
-    KillAll,
-    /// Say `Emptied` once no process is left in the cgroup, at once if that is so now.
-    WatchEmpty,
-    /// Begin the readiness probes of this incarnation.
-    ProbeReady(Incarnation),
-    /// Begin the health probes of this incarnation.
-    ProbeHealth(Incarnation),
-    /// End all probes.
-    ProbeNot,
-}
-
-/// What one step asks for, in order. Bounded: a step never needs more.
-#[must_use = "an action that is dropped is never carried out"]
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Actions {
-    list: [Option<Action>; Self::MAX],
-}
-
-impl Actions {
-    /// The most that one step asks for.
-    pub const MAX: usize = 6;
-
-    /// Nothing to do.
-    pub const fn none() -> Self {
-        Self { list: [None; Self::MAX] }
-    }
-
-    /// Appends `action`.
-    pub fn push(&mut self, action: Action) {
-        let free = self.list.iter_mut().find(|slot| slot.is_none());
-        debug_assert!(free.is_some(), "a step asked for more than Actions::MAX");
-        if let Some(slot) = free {
-            *slot = Some(action);
-        }
-    }
-
-    /// In the order in which they are to be carried out.
-    pub fn iter(&self) -> impl Iterator<Item = Action> + '_ {
-        self.list.iter().flatten().copied()
-    }
-}
-
 impl Event {
     /// The life that an observation belongs to; none for orders and deadlines.
     #[must_use]
     pub const fn incarnation(self) -> Option<Incarnation> {
         match self {
-            Self::Start
-            | Self::Stop
-            | Self::Restart
-            | Self::Reload
-            | Self::Reset
-            | Self::DeadlinePassed => None,
+            Self::Start | Self::Stop | Self::Reload | Self::Reset | Self::DeadlinePassed => None,
             Self::Spawned(i)
             | Self::Unmet(i, _)
             | Self::SpawnFailed(i, _)
@@ -227,12 +160,31 @@ impl Event {
             | Self::WatchdogInterval(i, _) => Some(i),
         }
     }
-}
 
-/// Time that never ends is not a deadline; this is the longest that a process may ask for.
-pub(crate) const EXTEND_MAX_US: u64 = 3_600_000_000;
-
-/// `now` and a bounded number of microseconds.
-pub(crate) fn extended(now: Instant, us: u64) -> Instant {
-    Instant(now.0.saturating_add(us.min(EXTEND_MAX_US)))
+    /// Only a program that has been executed can have caused it.
+    pub(crate) const fn is_from_program(self) -> bool {
+        match self {
+            Self::Executed(_)
+            | Self::Ready(_)
+            | Self::Exited(_, _)
+            | Self::Reloading(_)
+            | Self::Stopping(_)
+            | Self::Extend(_, _)
+            | Self::Ping(_)
+            | Self::Trigger(_)
+            | Self::WatchdogInterval(_, _) => true,
+            Self::Start
+            | Self::Stop
+            | Self::Reload
+            | Self::Reset
+            | Self::Spawned(_)
+            | Self::Unmet(_, _)
+            | Self::SpawnFailed(_, _)
+            | Self::Emptied(_)
+            | Self::CommandEnded(_, _, _)
+            | Self::Unhealthy(_)
+            | Self::Healthy(_)
+            | Self::DeadlinePassed => false,
+        }
+    }
 }

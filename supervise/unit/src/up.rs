@@ -1,0 +1,204 @@
+//! `Up`: reload, watchdog, health, and the ways out of it.
+
+use crate::{
+    Action, Cause, Command, Event, Instant, Kind, Left, Main, Next, Reload, Reloading, Stage,
+    State, Unit, Watchdog, step::Turn,
+};
+
+impl Unit {
+    /// It is ready now.
+    pub(crate) fn become_up(&mut self, turn: &mut Turn<'_>, watchdog_us: u64) {
+        self.state = State::Up {
+            since: turn.now,
+            degraded: false,
+            reloading: Reloading::No,
+            watchdog: promise(turn.now, watchdog_us),
+        };
+        match turn.policy.kind {
+            Kind::Longrun if turn.policy.health => {
+                turn.actions.push(Action::ProbeHealth(self.incarnation));
+            }
+            Kind::Longrun => turn.actions.push(Action::ProbeNot),
+            Kind::Oneshot | Kind::Bundle => {}
+        }
+    }
+
+    pub(crate) fn up(&mut self, turn: &mut Turn<'_>, event: Event) {
+        match turn.policy.kind {
+            Kind::Longrun => self.up_longrun(turn, event),
+            Kind::Oneshot | Kind::Bundle => self.up_without_process(turn, event),
+        }
+    }
+
+    fn up_longrun(&mut self, turn: &mut Turn<'_>, event: Event) {
+        let State::Up { degraded, reloading, watchdog, .. } = &mut self.state else { return };
+        match event {
+            Event::Stop => self.stop_up(turn, Main::Alive),
+            Event::Reset => self.failures = 0,
+            Event::Reload => self.reload(turn),
+            Event::Ready(_) => {
+                if let Reloading::Announced { .. } = *reloading {
+                    *reloading = Reloading::No;
+                }
+            }
+            Event::Exited(_, exit) => {
+                let command = self.leave_up(turn.policy.backoff_max_ms, turn.now);
+                self.ended(turn, exit, command);
+            }
+            Event::CommandEnded(_, Command::Reload, _) => self.reload_ended(turn),
+            Event::Unhealthy(_) if turn.policy.health_restarts => {
+                self.fail(turn, Cause::Unhealthy, Main::Alive);
+            }
+            Event::Unhealthy(_) => *degraded = true,
+            Event::Healthy(_) => *degraded = false,
+            Event::Reloading(_) => match *reloading {
+                Reloading::No | Reloading::Announced { .. } => {
+                    let until = turn.now.after_ms(turn.policy.start_timeout_ms);
+                    *reloading = Reloading::Announced { until };
+                }
+                // Its command causes it, and the command's end ends it.
+                Reloading::Command { .. } => {}
+            },
+            Event::Stopping(_) => {
+                let command = self.leave_up(turn.policy.backoff_max_ms, turn.now);
+                self.leaves(turn, command);
+            }
+            Event::Extend(_, us) => {
+                if let Reloading::Announced { until } = reloading {
+                    *until = turn.extended(*until, us);
+                }
+            }
+            Event::Ping(_) => {
+                *watchdog = watchdog.and_then(|watchdog| promise(turn.now, watchdog.every_us));
+            }
+            Event::WatchdogInterval(_, us) => *watchdog = promise(turn.now, us),
+            Event::Trigger(_) => self.fail(turn, Cause::Watchdog, Main::Alive),
+            Event::DeadlinePassed => self.up_deadline(turn),
+            // It is there.
+            Event::Start => {}
+            // Nothing new: it has been executed.
+            Event::Spawned(_)
+            | Event::Unmet(_, _)
+            | Event::SpawnFailed(_, _)
+            | Event::Executed(_) => {}
+            // Its cgroup is not watched, and no such command runs, while it is up.
+            Event::Emptied(_) | Event::CommandEnded(_, Command::Stop | Command::Finish, _) => {}
+        }
+    }
+
+    /// A oneshot that is done, or a bundle: there is nobody to talk to.
+    fn up_without_process(&mut self, turn: &mut Turn<'_>, event: Event) {
+        match event {
+            Event::Stop => self.stop_up(turn, Main::Gone),
+            Event::Reset => self.failures = 0,
+            Event::Reload => self.reload(turn),
+            Event::CommandEnded(_, Command::Reload, _) => self.reload_ended(turn),
+            Event::DeadlinePassed => self.up_deadline(turn),
+            // It is there.
+            Event::Start => {}
+            // Late or repeated news of the process that did it.
+            Event::Spawned(_)
+            | Event::Unmet(_, _)
+            | Event::SpawnFailed(_, _)
+            | Event::Executed(_)
+            | Event::Ready(_)
+            | Event::Exited(_, _)
+            | Event::Reloading(_)
+            | Event::Stopping(_)
+            | Event::Extend(_, _)
+            | Event::Ping(_)
+            | Event::Trigger(_)
+            | Event::WatchdogInterval(_, _) => {}
+            // Nothing is watched or probed, and no such command runs, while it is up.
+            Event::Emptied(_)
+            | Event::CommandEnded(_, Command::Stop | Command::Finish, _)
+            | Event::Unhealthy(_)
+            | Event::Healthy(_) => {}
+        }
+    }
+
+    fn reload(&mut self, turn: &mut Turn<'_>) {
+        let State::Up { reloading, .. } = &mut self.state else { return };
+        match (turn.policy.reload, turn.policy.kind) {
+            // A service that answers with `RELOADING=1` is then waited for; any other is done.
+            (Reload::Signal, Kind::Longrun) => turn.actions.push(Action::SignalReload),
+            (Reload::Command, Kind::Longrun | Kind::Oneshot) => match reloading {
+                // It may have read what has changed since.
+                Reloading::Command { again, .. } => *again = true,
+                Reloading::No | Reloading::Announced { .. } => {
+                    let deadline = turn.now.after_ms(turn.policy.command_timeout_ms);
+                    *reloading = Reloading::Command { deadline, again: false };
+                    turn.actions.push(Action::Run(self.incarnation, Command::Reload));
+                }
+            },
+            (Reload::None, _) | (Reload::Signal, Kind::Oneshot) | (_, Kind::Bundle) => {}
+        }
+    }
+
+    fn reload_ended(&mut self, turn: &mut Turn<'_>) {
+        let State::Up { reloading, .. } = &mut self.state else { return };
+        match *reloading {
+            Reloading::Command { again, .. } => {
+                *reloading = Reloading::No;
+                if again {
+                    self.reload(turn);
+                }
+            }
+            // Told twice.
+            Reloading::No | Reloading::Announced { .. } => {}
+        }
+    }
+
+    fn up_deadline(&mut self, turn: &mut Turn<'_>) {
+        let State::Up { reloading, watchdog, .. } = &mut self.state else { return };
+        if watchdog.is_some_and(|watchdog| watchdog.until <= turn.now) {
+            self.fail(turn, Cause::Watchdog, Main::Alive);
+            return;
+        }
+        match *reloading {
+            Reloading::No => {}
+            Reloading::Announced { .. } => *reloading = Reloading::No,
+            Reloading::Command { again, .. } => {
+                *reloading = Reloading::Command { deadline: turn.kill_again(), again };
+                turn.actions.push(Action::KillCommand);
+            }
+        }
+    }
+
+    /// An ordered stop of what is up.
+    fn stop_up(&mut self, turn: &mut Turn<'_>, main: Main) {
+        let command = self.leave_up(turn.policy.backoff_max_ms, turn.now);
+        self.ordered_down();
+        match turn.policy.kind {
+            Kind::Longrun => turn.actions.push(Action::ProbeNot),
+            Kind::Oneshot => {}
+            Kind::Bundle => {
+                self.state = State::Down;
+                return;
+            }
+        }
+        let left = Left { main, command };
+        if command.is_some() {
+            self.enter(turn, Stage::Interrupt, left, Next::Down);
+        } else {
+            self.stop_by_command(turn, left);
+        }
+    }
+
+    /// Forgets the failures of a life that was long enough, and says which command runs.
+    pub(crate) fn leave_up(&mut self, backoff_max_ms: u32, now: Instant) -> Option<Command> {
+        let State::Up { since, reloading, .. } = self.state else { return None };
+        if since.after_ms(backoff_max_ms) <= now {
+            self.failures = 0;
+        }
+        match reloading {
+            Reloading::Command { .. } => Some(Command::Reload),
+            Reloading::No | Reloading::Announced { .. } => None,
+        }
+    }
+}
+
+/// To ping every `every_us` microseconds from `now` on; 0 is no promise.
+fn promise(now: Instant, every_us: u64) -> Option<Watchdog> {
+    (every_us > 0).then(|| Watchdog { every_us, until: now.after_us(every_us) })
+}
