@@ -15,7 +15,7 @@ mod words;
 use alloc::{string::String, vec::Vec};
 
 use graph::ServiceId;
-use unit::{Next, Unit};
+use unit::{Next, Reloading, Unit};
 
 use crate::{
     state::Record,
@@ -47,14 +47,14 @@ pub trait World {
 pub fn describe(world: &impl World, id: ServiceId) -> Option<Service> {
     let service = world.service(id)?;
     let record = world.record(id).unwrap_or_default();
-    let Unit { state, incarnation, failures, last } = record.unit;
+    let Unit { state, incarnation, failures, last, exit: _ } = record.unit;
     let text = record.status.as_str();
     Some(Service {
         description: service.description.clone(),
         kind: kind_of(&service),
         state: state_of(&service, &record),
         goal: match record.goal {
-            engine::Goal::Up => Goal::Up,
+            engine::Goal::Up | engine::Goal::Renew => Goal::Up,
             engine::Goal::Down => Goal::Down,
         },
         why: phrase::why(world, &service, &record),
@@ -143,9 +143,10 @@ fn state_of(service: &graph::Service, record: &Record) -> State {
         unit::State::Cleaning { next, .. } | unit::State::Finishing { next, .. } => match next {
             // A oneshot that has ended is not being undone.
             Next::Policy if oneshot => going_up,
-            Next::Policy | Next::Down | Next::Start => going_down,
+            Next::Policy | Next::Down => going_down,
         },
         unit::State::Backoff { .. } => State::Backoff,
+        unit::State::Ended => State::Ended,
         unit::State::Failed => State::Failed,
         unit::State::Skipped { .. } => State::Skipped,
     }
@@ -154,15 +155,20 @@ fn state_of(service: &graph::Service, record: &Record) -> State {
 /// When a state is over at the latest.
 const fn until_of(state: unit::State) -> Option<u64> {
     match state {
-        unit::State::Spawning { deadline }
-        | unit::State::Starting { deadline }
+        unit::State::Spawning { deadline, .. }
+        | unit::State::Starting { deadline, .. }
         | unit::State::Stopping { deadline, .. }
         | unit::State::Cleaning { deadline, .. }
         | unit::State::Finishing { deadline, .. }
         | unit::State::Backoff { until: deadline }
-        | unit::State::Up { reloading: Some(deadline), .. } => Some(deadline.0),
+        | unit::State::Up {
+            reloading:
+                Reloading::Announced { until: deadline } | Reloading::Command { deadline, .. },
+            ..
+        } => Some(deadline.0),
         unit::State::Down
-        | unit::State::Up { reloading: None, .. }
+        | unit::State::Up { reloading: Reloading::No, .. }
+        | unit::State::Ended
         | unit::State::Failed
         | unit::State::Skipped { .. } => None,
     }

@@ -5,7 +5,7 @@ use alloc::{format, string::String};
 
 use engine::Wait;
 use graph::{ConditionTest, Probe, Process, Readiness, Service};
-use unit::{Cause, Instant, Next, Stage, State};
+use unit::{Cause, Instant, Left, Main, Next, Reloading, Stage, State};
 
 use super::{
     Record, World, name_of, root_of, state_of,
@@ -54,6 +54,7 @@ fn brief(world: &impl World, service: &Service, record: &Record) -> String {
             format!("failed {} ago ({how}), restart in {}", ago(), left(world, until))
         }
         State::Failed => format!("failed {} ago ({how})", ago()),
+        State::Ended => format!("ended {} ago ({how})", ago()),
         State::Down if record.goal == engine::Goal::Down => match record.unit.last {
             Some(Cause::Stopped) => format!("stopped on purpose {} ago", ago()),
             Some(_) | None => "down, and not wanted".into(),
@@ -78,11 +79,17 @@ fn going(world: &impl World, service: &Service, record: &Record) -> String {
     let how = record.unit.last.map(cause_text).unwrap_or_default();
     match record.unit.state {
         State::Down => down(record),
-        State::Spawning { deadline } => format!("being executed; {}", of(world, record, deadline)),
-        State::Starting { deadline } => {
+        State::Spawning { deadline, .. } => {
+            format!("being executed; {}", of(world, record, deadline))
+        }
+        State::Starting { deadline, .. } => {
             format!("{}; {}", until_ready(service), of(world, record, deadline))
         }
-        State::Up { reloading: Some(deadline), .. } => {
+        State::Up {
+            reloading:
+                Reloading::Announced { until: deadline } | Reloading::Command { deadline, .. },
+            ..
+        } => {
             format!("reading its configuration again; {}", of(world, record, deadline))
         }
         State::Up { degraded: true, .. } => match health(service) {
@@ -93,17 +100,27 @@ fn going(world: &impl World, service: &Service, record: &Record) -> String {
             format!("restarted after: {how}")
         }
         State::Up { .. } => String::new(),
-        State::Stopping { stage, deadline, next } => {
-            let what = stopping(service, stage);
-            format!("{what}; {}{}", of(world, record, deadline), then(next))
+        State::Stopping { stage, left, deadline, next } => {
+            let what = match (left, next) {
+                (Left { main: Main::Gone, command: None }, Next::Policy) => {
+                    format!("{how}; what is left of it is being removed")
+                }
+                (Left { .. }, Next::Policy) => format!("{how}; {}", stopping(service, stage)),
+                (Left { .. }, Next::Down) => stopping(service, stage),
+            };
+            format!("{what}; {}{}", of(world, record, deadline), then(record, next))
         }
         State::Cleaning { deadline, next } => format!(
-            "{how}; what is left of it is being removed, {}{}",
+            "{how}; what its finish command left is being removed, {}{}",
             of(world, record, deadline),
-            then(next)
+            then(record, next)
         ),
         State::Finishing { deadline, next } => {
-            format!("{how}; its finish command runs, {}{}", of(world, record, deadline), then(next))
+            format!(
+                "{how}; its finish command runs, {}{}",
+                of(world, record, deadline),
+                then(record, next)
+            )
         }
         State::Backoff { until } => {
             let ago = duration(world.now_us().saturating_sub(record.since_us));
@@ -117,6 +134,7 @@ fn going(world: &impl World, service: &Service, record: &Record) -> String {
                 format!("{how} {ago} ago, restart in {left}")
             }
         }
+        State::Ended => format!("{how}; that was its end, as its restart policy says"),
         State::Failed => format!("{how}; it is not started again by itself"),
         State::Skipped { condition } => unmet(service, condition),
     }
@@ -130,10 +148,10 @@ fn down(record: &Record) -> String {
     }
 }
 
-const fn then(next: Next) -> &'static str {
-    match next {
-        Next::Down | Next::Policy => "",
-        Next::Start => ", then it starts again",
+const fn then(record: &Record, next: Next) -> &'static str {
+    match (next, record.goal) {
+        (Next::Down, engine::Goal::Up | engine::Goal::Renew) => ", then it starts again",
+        (Next::Down, engine::Goal::Down) | (Next::Policy, _) => "",
     }
 }
 
@@ -182,6 +200,7 @@ fn probe_text(probe: &Probe) -> String {
 
 fn stopping(service: &Service, stage: Stage) -> String {
     match stage {
+        Stage::Interrupt => "its reload command is being killed".into(),
         Stage::Command => "its stop command runs".into(),
         Stage::Signal => {
             let signal = process_of(service).map_or(0, |process| process.stop.signal);

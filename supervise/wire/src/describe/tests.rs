@@ -8,7 +8,7 @@ use graph::{
     CgroupSpec, Condition, ConditionTest, Environment, KillMode, LogSpec, LogTo, OnChange, Process,
     Readiness, RestartPolicy, RestartSpec, RunSpec, StopSpec,
 };
-use unit::{Cause, Exit, Incarnation, Instant, SpawnError, Stage, Step};
+use unit::{Cause, Exit, Incarnation, Instant, Left, Main, Reloading, SpawnError, Stage, Step};
 
 use super::*;
 
@@ -105,7 +105,7 @@ fn chain_of_three(root: Record) -> Small {
 
 fn record(state: unit::State, last: Option<Cause>, seconds_ago: u64) -> Record {
     Record {
-        unit: Unit { state, incarnation: Incarnation(4), failures: 1, last },
+        unit: Unit { state, incarnation: Incarnation(4), failures: 1, last, exit: None },
         goal: engine::Goal::Up,
         since_us: (NOW_S - seconds_ago) * S,
         ..Record::default()
@@ -150,10 +150,15 @@ fn a_waiting_service_tells_the_root_cause() {
 #[test]
 fn each_state_has_its_sentence() {
     let spawn = SpawnError { step: Step::Exec, errno: 2 };
-    let up = |degraded| unit::State::Up { since: at(1), degraded, reloading: None, watchdog: None };
+    let up = |degraded| unit::State::Up {
+        since: at(1),
+        degraded,
+        reloading: Reloading::No,
+        watchdog: None,
+    };
     let cases = [
         (
-            unit::State::Starting { deadline: at(NOW_S + 117) },
+            unit::State::Starting { deadline: at(NOW_S + 117), watchdog_us: 0 },
             None,
             State::Starting,
             "until it says READY=1; 3 s of 2 min",
@@ -164,13 +169,20 @@ fn each_state_has_its_sentence() {
             State::Failed,
             "cannot execute its program: no such file or directory; it is not started again by itself",
         ),
+        (
+            unit::State::Ended,
+            exited(0),
+            State::Ended,
+            "exit 0; that was its end, as its restart policy says",
+        ),
         (unit::State::Skipped { condition: 0 }, None, State::Skipped, "/dev/kvm does not exist"),
         (unit::State::Skipped { condition: 9 }, None, State::Skipped, "a condition does not hold"),
         (
             unit::State::Stopping {
                 stage: Stage::Signal,
+                left: Left { main: Main::Alive, command: None },
                 deadline: at(NOW_S + 27),
-                next: Next::Start,
+                next: Next::Down,
             },
             None,
             State::Stopping,

@@ -2,7 +2,10 @@
 
 use engine::Wait;
 use graph::ServiceId;
-use unit::{Cause, Exit, Incarnation, Instant, Next, SpawnError, Stage, State, Step, Unit};
+use unit::{
+    Cause, Command, Exit, Incarnation, Instant, Left, Main, Next, Reloading, SpawnError, Stage,
+    State, Step, Unit, Watchdog,
+};
 
 use super::{HEAD_PAYLOAD, Live, Shutdown, slot::halves};
 use crate::link::Request;
@@ -73,64 +76,74 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Always nine words: tags, up to three times, incarnation, failures, cause.
+/// Always thirteen words: tags, up to three times, the watchdog's interval, incarnation, failures,
+/// cause, exit.
 pub(super) fn unit_encode<const N: usize>(unit: &Unit, to: &mut Writer<N>) {
     let none = None;
-    let (bytes, times) = match unit.state {
-        State::Down => ([0, 0, 0, 0], [none; 3]),
-        State::Spawning { deadline } => ([1, 0, 0, 0], [Some(deadline), none, none]),
-        State::Starting { deadline } => ([2, 0, 0, 0], [Some(deadline), none, none]),
-        State::Up { since, degraded, reloading, watchdog } => {
-            ([3, u8::from(degraded), 0, 0], [Some(since), reloading, watchdog])
+    let (bytes, times, every_us) = match unit.state {
+        State::Down => ([0, 0, 0, 0], [none; 3], 0),
+        State::Spawning { exists, deadline } => {
+            ([1, u8::from(exists), 0, 0], [Some(deadline), none, none], 0)
         }
-        State::Stopping { stage, deadline, next } => {
-            let stage = match stage {
-                Stage::Command => 0,
-                Stage::Signal => 1,
-                Stage::Kill => 2,
-            };
-            ([4, stage, next_encode(next), 0], [Some(deadline), none, none])
+        State::Starting { deadline, watchdog_us } => {
+            ([2, 0, 0, 0], [Some(deadline), none, none], watchdog_us)
+        }
+        State::Up { since, degraded, reloading, watchdog } => {
+            let (reloading, over) = reloading_encode(reloading);
+            let until = watchdog.map(|watchdog| watchdog.until);
+            let every_us = watchdog.map_or(0, |watchdog| watchdog.every_us);
+            ([3, u8::from(degraded), reloading, 0], [Some(since), over, until], every_us)
+        }
+        State::Stopping { stage, left, deadline, next } => {
+            let bytes = [4, stage_encode(stage), next_encode(next), left_encode(left)];
+            (bytes, [Some(deadline), none, none], 0)
         }
         State::Cleaning { deadline, next } => {
-            ([5, 0, next_encode(next), 0], [Some(deadline), none, none])
+            ([5, 0, next_encode(next), 0], [Some(deadline), none, none], 0)
         }
         State::Finishing { deadline, next } => {
-            ([6, 0, next_encode(next), 0], [Some(deadline), none, none])
+            ([6, 0, next_encode(next), 0], [Some(deadline), none, none], 0)
         }
-        State::Backoff { until } => ([7, 0, 0, 0], [Some(until), none, none]),
-        State::Failed => ([8, 0, 0, 0], [none; 3]),
-        State::Skipped { condition } => ([9, condition, 0, 0], [none; 3]),
+        State::Backoff { until } => ([7, 0, 0, 0], [Some(until), none, none], 0),
+        State::Failed => ([8, 0, 0, 0], [none; 3], 0),
+        State::Skipped { condition } => ([9, condition, 0, 0], [none; 3], 0),
+        State::Ended => ([10, 0, 0, 0], [none; 3], 0),
     };
     to.bytes(bytes);
     times.into_iter().for_each(|time| to.time(time));
+    to.u64(every_us);
     to.u32(unit.incarnation.0);
     to.u32(unit.failures);
     cause_encode(unit.last, to);
+    cause_encode(unit.exit.map(Cause::Exited), to);
 }
 
 pub(super) fn unit_decode(from: &mut Reader<'_>) -> Option<Unit> {
-    let [tag, detail, next, _] = from.bytes()?;
+    let [tag, detail, other, left] = from.bytes()?;
     let (first, second, third) = (from.time()?, from.time()?, from.time()?);
+    let every_us = from.u64()?;
     let state = match tag {
         0 => State::Down,
-        1 => State::Spawning { deadline: first? },
-        2 => State::Starting { deadline: first? },
-        3 => State::Up { since: first?, degraded: detail != 0, reloading: second, watchdog: third },
-        4 => State::Stopping {
-            stage: match detail {
-                0 => Stage::Command,
-                1 => Stage::Signal,
-                2 => Stage::Kill,
-                _ => return None,
-            },
-            deadline: first?,
-            next: next_decode(next)?,
+        1 => State::Spawning { exists: detail != 0, deadline: first? },
+        2 => State::Starting { deadline: first?, watchdog_us: every_us },
+        3 => State::Up {
+            since: first?,
+            degraded: detail != 0,
+            reloading: reloading_decode(other, second)?,
+            watchdog: third.map(|until| Watchdog { every_us, until }),
         },
-        5 => State::Cleaning { deadline: first?, next: next_decode(next)? },
-        6 => State::Finishing { deadline: first?, next: next_decode(next)? },
+        4 => State::Stopping {
+            stage: stage_decode(detail)?,
+            left: left_decode(left)?,
+            deadline: first?,
+            next: next_decode(other)?,
+        },
+        5 => State::Cleaning { deadline: first?, next: next_decode(other)? },
+        6 => State::Finishing { deadline: first?, next: next_decode(other)? },
         7 => State::Backoff { until: first? },
         8 => State::Failed,
         9 => State::Skipped { condition: detail },
+        10 => State::Ended,
         _ => return None,
     };
     Some(Unit {
@@ -138,7 +151,75 @@ pub(super) fn unit_decode(from: &mut Reader<'_>) -> Option<Unit> {
         incarnation: Incarnation(from.u32()?),
         failures: from.u32()?,
         last: cause_decode(from)?,
+        exit: match cause_decode(from)? {
+            None => None,
+            Some(Cause::Exited(exit)) => Some(exit),
+            Some(_) => return None,
+        },
     })
+}
+
+fn reloading_encode(reloading: Reloading) -> (u8, Option<Instant>) {
+    match reloading {
+        Reloading::No => (0, None),
+        Reloading::Announced { until } => (1, Some(until)),
+        Reloading::Command { deadline, again: false } => (2, Some(deadline)),
+        Reloading::Command { deadline, again: true } => (3, Some(deadline)),
+    }
+}
+
+fn reloading_decode(tag: u8, over: Option<Instant>) -> Option<Reloading> {
+    Some(match tag {
+        0 => Reloading::No,
+        1 => Reloading::Announced { until: over? },
+        2 => Reloading::Command { deadline: over?, again: false },
+        3 => Reloading::Command { deadline: over?, again: true },
+        _ => return None,
+    })
+}
+
+fn stage_encode(stage: Stage) -> u8 {
+    match stage {
+        Stage::Command => 0,
+        Stage::Signal => 1,
+        Stage::Kill => 2,
+        Stage::Interrupt => 3,
+    }
+}
+
+fn stage_decode(tag: u8) -> Option<Stage> {
+    Some(match tag {
+        0 => Stage::Command,
+        1 => Stage::Signal,
+        2 => Stage::Kill,
+        3 => Stage::Interrupt,
+        _ => return None,
+    })
+}
+
+/// Every pair of main process and command; each one's code is its place.
+const LEFT: [(Main, Option<Command>); 12] = [
+    (Main::Gone, None),
+    (Main::Gone, Some(Command::Stop)),
+    (Main::Gone, Some(Command::Reload)),
+    (Main::Gone, Some(Command::Finish)),
+    (Main::Asked, None),
+    (Main::Asked, Some(Command::Stop)),
+    (Main::Asked, Some(Command::Reload)),
+    (Main::Asked, Some(Command::Finish)),
+    (Main::Alive, None),
+    (Main::Alive, Some(Command::Stop)),
+    (Main::Alive, Some(Command::Reload)),
+    (Main::Alive, Some(Command::Finish)),
+];
+
+fn left_encode(left: Left) -> u8 {
+    let place = LEFT.iter().position(|pair| *pair == (left.main, left.command));
+    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
+}
+
+fn left_decode(code: u8) -> Option<Left> {
+    LEFT.get(usize::from(code)).map(|(main, command)| Left { main: *main, command: *command })
 }
 
 pub(super) fn wait_encode<const N: usize>(wait: Wait, to: &mut Writer<N>) {
@@ -195,7 +276,6 @@ pub(super) fn live_decode(words: &[u32; HEAD_PAYLOAD]) -> Option<Live> {
 fn next_encode(next: Next) -> u8 {
     match next {
         Next::Down => 0,
-        Next::Start => 1,
         Next::Policy => 2,
     }
 }
@@ -203,7 +283,6 @@ fn next_encode(next: Next) -> u8 {
 fn next_decode(tag: u8) -> Option<Next> {
     Some(match tag {
         0 => Next::Down,
-        1 => Next::Start,
         2 => Next::Policy,
         _ => return None,
     })

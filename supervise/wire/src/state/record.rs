@@ -1,7 +1,7 @@
 //! One service's record, and its form in words.
 
 use engine::{Goal, Wait};
-use unit::{Command, Incarnation, State, Unit};
+use unit::{Command, Reloading, State, Unit};
 
 use super::{
     RECORD_PAYLOAD,
@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Bytes of `STATUS=` text that are kept.
-pub const STATUS_MAX: usize = 96;
+pub const STATUS_MAX: usize = 92;
 
 /// What is known of one service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,7 +56,7 @@ pub struct Record {
 impl Default for Record {
     fn default() -> Self {
         Self {
-            unit: Unit { state: State::Down, incarnation: Incarnation(0), failures: 0, last: None },
+            unit: Unit::new(),
             goal: Goal::Down,
             wait: Wait::Nothing,
             main_pid: 0,
@@ -83,15 +83,16 @@ impl Record {
     pub const fn command(&self) -> Option<Command> {
         match self.unit.state {
             // In the later stages too: the command may still be dying.
-            State::Stopping { .. } => Some(Command::Stop),
+            State::Stopping { left, .. } => left.command,
             State::Finishing { .. } => Some(Command::Finish),
-            State::Up { reloading: Some(_), .. } => Some(Command::Reload),
+            State::Up { reloading: Reloading::Command { .. }, .. } => Some(Command::Reload),
             State::Up { .. }
             | State::Down
             | State::Spawning { .. }
             | State::Starting { .. }
             | State::Cleaning { .. }
             | State::Backoff { .. }
+            | State::Ended
             | State::Failed
             | State::Skipped { .. } => None,
         }
@@ -157,6 +158,7 @@ pub(super) fn encode(record: &Record) -> [u32; RECORD_PAYLOAD] {
     to.u32(match record.goal {
         Goal::Down => 0,
         Goal::Up => 1,
+        Goal::Renew => 2,
     });
     code::wait_encode(record.wait, &mut to);
     to.u64(record.main_start);
@@ -184,6 +186,7 @@ pub(super) fn decode(words: &[u32; RECORD_PAYLOAD]) -> Option<Record> {
         goal: match from.u32()? {
             0 => Goal::Down,
             1 => Goal::Up,
+            2 => Goal::Renew,
             _ => return None,
         },
         wait: code::wait_decode(&mut from)?,

@@ -5,7 +5,10 @@ extern crate std;
 use std::{vec, vec::Vec};
 
 use engine::{Goal, Wait};
-use unit::{Cause, Exit, Instant, Next, SpawnError, Stage, State, Step, Unit};
+use unit::{
+    Cause, Command, Exit, Instant, Left, Main, Next, Reloading, SpawnError, Stage, State, Step,
+    Unit, Watchdog,
+};
 
 use super::*;
 
@@ -23,22 +26,38 @@ fn states() -> Vec<State> {
     let deadline = Instant(0x1_2345_6789);
     let mut states = vec![
         State::Down,
-        State::Spawning { deadline },
-        State::Starting { deadline },
+        State::Spawning { exists: false, deadline },
+        State::Spawning { exists: true, deadline },
+        State::Starting { deadline, watchdog_us: 0 },
+        State::Starting { deadline, watchdog_us: 1 << 40 },
+        State::Ended,
         State::Backoff { until: deadline },
         State::Failed,
         State::Skipped { condition: 7 },
     ];
-    for next in [Next::Down, Next::Start, Next::Policy] {
+    for next in [Next::Down, Next::Policy] {
         states.push(State::Cleaning { deadline, next });
         states.push(State::Finishing { deadline, next });
-        for stage in [Stage::Command, Stage::Signal, Stage::Kill] {
-            states.push(State::Stopping { stage, deadline, next });
+        for stage in [Stage::Interrupt, Stage::Command, Stage::Signal, Stage::Kill] {
+            for main in [Main::Asked, Main::Alive, Main::Gone] {
+                for command in
+                    [None, Some(Command::Stop), Some(Command::Reload), Some(Command::Finish)]
+                {
+                    let left = Left { main, command };
+                    states.push(State::Stopping { stage, left, deadline, next });
+                }
+            }
         }
     }
     for degraded in [false, true] {
-        for reloading in [None, Some(Instant(1)), Some(Instant(0))] {
-            for watchdog in [None, Some(Instant(u64::MAX >> 1))] {
+        for reloading in [
+            Reloading::No,
+            Reloading::Announced { until: Instant(0) },
+            Reloading::Command { deadline: Instant(1), again: false },
+            Reloading::Command { deadline: Instant(2), again: true },
+        ] {
+            let until = Instant(u64::MAX >> 1);
+            for watchdog in [None, Some(Watchdog { every_us: 1 << 33, until })] {
                 states.push(State::Up { since: deadline, degraded, reloading, watchdog });
             }
         }
@@ -83,10 +102,11 @@ fn causes() -> Vec<Option<Cause>> {
 fn sample() -> Record {
     Record {
         unit: Unit {
-            state: State::Starting { deadline: Instant(5) },
+            state: State::Starting { deadline: Instant(5), watchdog_us: 6 },
             incarnation: Incarnation(3),
             failures: 2,
             last: Some(Cause::Stopped),
+            exit: Some(Exit::Signal(15)),
         },
         goal: Goal::Up,
         wait: Wait::Requires(ServiceId(9)),
@@ -126,7 +146,10 @@ fn every_value_comes_back() {
         }
     }
     cases.extend(waits.map(|wait| Record { wait, ..sample() }));
-    cases.push(Record { goal: Goal::Down, ..sample() });
+    cases.extend([Goal::Down, Goal::Renew].map(|goal| Record { goal, ..sample() }));
+    for exit in [None, Some(Exit::Code(3)), Some(Exit::Lost)] {
+        cases.push(Record { unit: Unit { exit, ..sample().unit }, ..sample() });
+    }
     for case in cases {
         table.write(id, &case);
         assert_eq!(table.record(id), Some(case));
@@ -252,7 +275,7 @@ fn a_process_id_counts_for_its_own_life_only() {
     let up = State::Up {
         since: Instant(1),
         degraded: false,
-        reloading: Some(Instant(2)),
+        reloading: Reloading::Command { deadline: Instant(2), again: false },
         watchdog: None,
     };
     table.write(id, &Record { unit: Unit { state: up, ..next }, ..sample() });

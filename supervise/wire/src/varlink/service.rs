@@ -33,7 +33,9 @@ pub enum State {
     Stopping,
     /// It ended, and is started again after a pause.
     Backoff,
-    /// It ended, and stays so.
+    /// It ended with success, and stays so.
+    Ended,
+    /// It ended badly, and stays so.
     Failed,
     /// A condition does not hold.
     Skipped,
@@ -57,6 +59,7 @@ impl State {
             Self::Degraded => "degraded",
             Self::Stopping => "stopping",
             Self::Backoff => "backoff",
+            Self::Ended => "ended",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Running => "running",

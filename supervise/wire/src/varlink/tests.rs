@@ -145,6 +145,7 @@ fn enums_have_the_words_of_the_idl() {
         State::Degraded,
         State::Stopping,
         State::Backoff,
+        State::Ended,
         State::Failed,
         State::Skipped,
         State::Running,
