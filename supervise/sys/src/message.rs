@@ -57,12 +57,12 @@ pub fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> Result<Received, Errno>
     header.msg_iov = &raw mut part;
     header.msg_iovlen = 1;
     header.msg_control = control.as_mut_ptr().cast::<c_void>();
-    header.msg_controllen = size_of_val(&control).try_into().unwrap_or(0);
+    header.msg_controllen = control_length(size_of_val(&control));
     let socket = socket.as_fd().as_raw_fd();
-    // SAFETY: `header` names `part`, which names `buffer`, and `control`, each with its true
-    // length; all three are exclusively ours and outlive the call.
+    let flags = libc::MSG_CMSG_CLOEXEC;
     let length = raw::retry(|| {
-        let flags = libc::MSG_CMSG_CLOEXEC;
+        // SAFETY: `header` names `part`, which names `buffer`, and `control`, each with its true
+        // length; all three are exclusively ours and outlive the call.
         let length = unsafe { libc::recvmsg(socket, &raw mut header, flags) };
         usize::try_from(length).map_err(|_| raw::last_errno())
     })?;
@@ -90,10 +90,11 @@ unsafe fn take_control(header: &libc::msghdr, received: &mut Received) {
         let data = unsafe { libc::CMSG_DATA(next) };
         // SAFETY: CMSG_LEN computes a number.
         let header_length = unsafe { libc::CMSG_LEN(0) };
-        let length = usize::try_from(control.cmsg_len).unwrap_or(0);
-        let length = length.saturating_sub(usize::try_from(header_length).unwrap_or(usize::MAX));
+        let length = cmsg_length(control)
+            .saturating_sub(usize::try_from(header_length).unwrap_or(usize::MAX));
         if control.cmsg_level == libc::SOL_SOCKET && control.cmsg_type == libc::SCM_RIGHTS {
-            for index in 0..length / size_of::<RawFd>() {
+            let count = length.checked_div(size_of::<RawFd>()).unwrap_or(0);
+            for index in 0..count {
                 // SAFETY: `index` is below the number of descriptors that the kernel put there.
                 let fd = unsafe { data.cast::<RawFd>().add(index).read_unaligned() };
                 // SAFETY: the kernel made this descriptor for us with this message, nobody else
@@ -112,6 +113,17 @@ unsafe fn take_control(header: &libc::msghdr, received: &mut Received) {
         // SAFETY: as for CMSG_FIRSTHDR; `next` is a header within the buffer.
         next = unsafe { libc::CMSG_NXTHDR(header, next) };
     }
+}
+
+/// In musl these two lengths are 32 bits wide, in the GNU library 64.
+fn control_length<N: TryFrom<usize> + Default>(length: usize) -> N {
+    length.try_into().unwrap_or_default()
+}
+
+/// See [`control_length`].
+#[allow(clippy::useless_conversion, reason = "useless in one of the two")]
+fn cmsg_length(control: &libc::cmsghdr) -> usize {
+    usize::try_from(control.cmsg_len).unwrap_or(0)
 }
 
 impl From<libc::ucred> for Sender {

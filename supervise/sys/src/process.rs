@@ -9,6 +9,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::Errno;
 use crate::raw;
 
+/// pidfd_send_signal(2) has none that we want.
+const NO_FLAGS: c_long = 0;
+
 /// What /proc/PID/stat says that we want to know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stat {
@@ -140,7 +143,7 @@ impl Handle {
                 c_long::from(fd.as_raw_fd()),
                 c_long::from(signal),
                 std::ptr::null::<c_void>(),
-                0 as c_long,
+                NO_FLAGS,
             )
         });
         match sent {

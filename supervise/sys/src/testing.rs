@@ -1,11 +1,28 @@
 //! What tests of several modules need.
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Longer than anything here takes, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until `done` gives something, looking each time that `fd` becomes readable.
+pub(crate) fn wait<T>(fd: &impl AsFd, mut done: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now().checked_add(DEADLINE).expect("a time");
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        let left = end.checked_duration_since(Instant::now()).expect("it happens in time");
+        let left = Timespec::try_from(left).expect("a time");
+        // A signal, or something else that was read: `done` looks anyway.
+        let _ = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&left));
+    }
+}
 
 /// Whether this test may do what root may; in CI it must.
 pub(crate) fn is_root() -> bool {

@@ -4,9 +4,9 @@ use std::os::fd::AsFd;
 
 use super::*;
 use crate::inotify::{Inotify, WatchFlags};
-use crate::spawn::testing::{Live, order, process, reap, sleeper, wait_readable};
+use crate::spawn::testing::{Live, order, process, reap, sleeper};
 use crate::spawn::{Kin, Spawner};
-use crate::testing::{DEADLINE, is_root};
+use crate::testing::{is_root, wait};
 
 /// A group of the test's own, killed and removed afterwards.
 pub(crate) struct Nest {
@@ -51,12 +51,10 @@ fn wait_empty(root: &Root, path: &str) {
     let inotify = Inotify::new().unwrap();
     inotify.watch(&root.events(path), WatchFlags::MODIFY).unwrap();
     let group = root.find(path).unwrap().unwrap();
-    let end = std::time::Instant::now() + DEADLINE;
-    while group.is_populated().unwrap() {
-        assert!(std::time::Instant::now() < end, "{path} is not empty within {DEADLINE:?}");
-        wait_readable(&inotify);
+    wait(&inotify, || {
         inotify.drain(|_| ()).unwrap();
-    }
+        (!group.is_populated().unwrap()).then_some(())
+    });
 }
 
 fn spawn_in(group: &Group, exec: &[&str]) -> Live {

@@ -257,7 +257,7 @@ fn limits(specs: &[LimitSpec]) -> Result<Vec<Limit>, Errno> {
 }
 
 /// The limit of this name, as `[run.limits]` writes it.
-fn resource(name: &str) -> Option<Resource> {
+pub(super) fn resource(name: &str) -> Option<Resource> {
     Some(match name {
         "as" => Resource::As,
         "core" => Resource::Core,

@@ -4,7 +4,6 @@ use std::fs;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use graph::{
     CgroupSpec, Environment, KillMode, LogSpec, LogTo, Process, Readiness, RestartPolicy,
@@ -13,7 +12,7 @@ use graph::{
 use unit::SpawnError;
 
 use crate::spawn::{Kin, Order, Outcome, Output, Prepared, Report, Spawned, Spawner, Stdin};
-use crate::testing::DEADLINE;
+use crate::testing::wait;
 use crate::users::Identity;
 
 /// A definition of which everything is the default: `exec` with a `PATH`.
@@ -91,12 +90,18 @@ impl Live {
         let word = AtomicU32::new(0);
         let Spawned { pid, report } = spawner.spawn(Prepared::new(order)?, cgroup, &word)?;
         assert_eq!(word.load(Ordering::Relaxed), pid, "the kernel records the process id");
-        let live = Self { pid };
+        let live = Self::of(pid);
         match outcome(&report) {
             Outcome::Failed(error) => Err(error),
             Outcome::Executed => Ok(live),
-            Outcome::Pending => panic!("no outcome within {DEADLINE:?}"),
+            Outcome::Pending => unreachable!("it was waited for"),
         }
+    }
+
+    /// A child of ours that already is.
+    pub(crate) fn of(pid: u32) -> Self {
+        assert_ne!(pid, 0, "0 would mean ourselves");
+        Self { pid }
     }
 
     /// The contents of /proc/PID/`file`.
@@ -115,12 +120,24 @@ impl Live {
     pub(crate) fn stat(&self, field: usize) -> i64 {
         let stat = self.proc("stat");
         let (_, rest) = stat.rsplit_once(") ").expect("the name is in parentheses");
-        rest.split(' ').nth(field - 3).expect("a field").parse().expect("a number")
+        rest.split(' ')
+            .nth(field.checked_sub(3).expect("the name is field 2"))
+            .expect("a field")
+            .parse()
+            .expect("a number")
     }
 
     /// What /proc/PID/`link` points to.
     pub(crate) fn link(&self, link: &str) -> PathBuf {
         fs::read_link(format!("/proc/{}/{link}", self.pid)).expect("it lives")
+    }
+
+    /// Soft and hard value of a line of /proc/PID/limits.
+    pub(crate) fn limit(&self, line: &str) -> (String, String) {
+        let limits = self.proc("limits");
+        let rest = limits.lines().find_map(|one| one.strip_prefix(line)).expect("a limit");
+        let mut values = rest.split_whitespace().map(ToOwned::to_owned);
+        (values.next().unwrap(), values.next().unwrap())
     }
 
     pub(crate) fn environment(&self) -> Vec<String> {
@@ -159,17 +176,5 @@ pub(crate) fn reap(pid: u32) -> i32 {
 
 /// Waits for what becomes of a child.
 pub(crate) fn outcome(report: &Report) -> Outcome {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        match report.outcome() {
-            Outcome::Pending if Instant::now() < end => wait_readable(report),
-            outcome => return outcome,
-        }
-    }
-}
-
-pub(crate) fn wait_readable(fd: &impl std::os::fd::AsFd) {
-    use rustix::event::{PollFd, PollFlags, poll};
-    let timeout = rustix::time::Timespec { tv_sec: 1, tv_nsec: 0 };
-    let _ = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout));
+    wait(report, || Some(report.outcome()).filter(|outcome| *outcome != Outcome::Pending))
 }
