@@ -24,7 +24,7 @@ impl Unit {
                 self.failures = 0;
                 self.state = State::Stopping { stage, left, deadline, next: Next::Down };
             }
-            Event::Spawned(_) => match left.main {
+            Event::Spawned(_) | Event::Executed(_) => match left.main {
                 // The order to stop overtook the spawn: what was decided then is done now.
                 Main::Asked => {
                     self.enter(turn, stage, Left { main: Main::Alive, ..left }, next);
@@ -33,8 +33,8 @@ impl Unit {
             },
             Event::Unmet(_, _) | Event::SpawnFailed(_, _) => match left.main {
                 // There is no process, and will be none.
-                Main::Asked => self.main_gone(turn, stage, left, deadline, next),
-                Main::Alive | Main::Gone => {}
+                Main::Asked | Main::Alive => self.main_gone(turn, stage, left, deadline, next),
+                Main::Gone => {}
             },
             Event::Exited(_, exit) => match left.main {
                 Main::Asked | Main::Alive => {
@@ -65,7 +65,6 @@ impl Unit {
             Event::Start => {}
             // Whatever it says or a probe finds: it has to go.
             Event::Reload
-            | Event::Executed(_)
             | Event::Ready(_)
             | Event::Unhealthy(_)
             | Event::Healthy(_)
