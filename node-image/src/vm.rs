@@ -257,6 +257,12 @@ impl Machine {
             .unwrap_or_default()
     }
 
+    /// The file that the console goes to.
+    #[must_use]
+    pub fn console_path(&self) -> &Path {
+        &self.console
+    }
+
     fn console_tail(&self) -> String {
         let text = self.console_text();
         let lines: Vec<&str> = text.lines().collect();
