@@ -1,0 +1,227 @@
+//! The way from files to a graph: parse, lay over, read, define, link, look again.
+
+use std::collections::BTreeMap;
+
+use graph::{DEFAULT_TARGET, Graph, RESCUE_SHELL, RESCUE_TARGET, ServiceId};
+
+use crate::{
+    define::{Draft, define},
+    link, lint,
+    reader::{self, Typed},
+    report::Findings,
+    schema::{ELSEWHERE, NODE, Named, SERVICE, Schema},
+    text::{At, FileId, Sources},
+    tree::{Files, Found},
+    value::{self, Value},
+};
+
+/// Compiles what was found. None: `findings` has an error.
+pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
+    let schema = Schema::new(SERVICE);
+    let node = node(found, findings);
+    let mut instances =
+        Instances { schema: &schema, sources: &found.sources, files: &found.services };
+    let mut drafts = BTreeMap::new();
+    for (name, files) in &found.services {
+        if files.definition.is_none() {
+            tell_orphans(name, files, found, findings);
+        } else if name.ends_with('@') {
+            instances.check_template(name, findings);
+        } else if let Some(draft) = instances.service(name, &[files], None, findings) {
+            drafts.insert(name.clone(), draft);
+        }
+    }
+    built_in(&mut drafts);
+    add_to_default(&mut drafts, node.services, node.at, findings);
+    link::instantiate(&mut drafts, &mut instances, findings);
+
+    let templates: Vec<&str> =
+        found.services.keys().map(String::as_str).filter(|name| name.ends_with('@')).collect();
+    let graph = link::link(&drafts, &templates, findings);
+    lint::lint(&drafts, &found.sources, findings);
+    if findings.has_errors() {
+        return None;
+    }
+    let operators = node.operators;
+    Some(Graph { operators, shutdown_budget_ms: node.shutdown_budget_ms, ..graph? })
+}
+
+/// What `node.toml` says to the graph.
+struct Node {
+    at: At,
+    services: Vec<Named>,
+    operators: Vec<String>,
+    shutdown_budget_ms: u32,
+}
+
+fn node(found: &Found, findings: &mut Findings) -> Node {
+    let schema = Schema::new(NODE);
+    let value = match found.node {
+        Some(file) => value::parse(&found.sources, file, findings).0,
+        None => Value { at: At::NOWHERE, data: value::Data::Table(Vec::new()) },
+    };
+    let fields = reader::read(&schema, ELSEWHERE, &value, findings);
+    let read = Typed { schema: &schema, fields: &fields };
+    Node {
+        at: found.node.map_or(At::NOWHERE, At::top_of),
+        services: read.named("services"),
+        operators: read.texts("control.operators"),
+        shutdown_budget_ms: read.millis("shutdown.budget"),
+    }
+}
+
+/// Makes services of templates and files.
+pub(crate) struct Instances<'a> {
+    schema: &'a Schema,
+    sources: &'a Sources,
+    files: &'a BTreeMap<String, Files>,
+}
+
+impl Instances<'_> {
+    /// Makes an instance of `template`, if there is such a template.
+    pub fn make(
+        &mut self,
+        template: &str,
+        instance: &str,
+        name: &str,
+        findings: &mut Findings,
+    ) -> Option<Draft> {
+        let files = self.files.get(template).filter(|files| files.definition.is_some())?;
+        // Drop-ins of this one instance are laid over those of all instances.
+        let own = self.files.get(name);
+        let layers: Vec<&Files> = std::iter::once(files).chain(own).collect();
+        self.service(name, &layers, Some(instance), findings)
+    }
+
+    /// A template that nobody names yet is checked all the same, with some instance.
+    fn check_template(&mut self, template: &str, findings: &mut Findings) {
+        let _ = self.make(template, "1", &format!("{template}1"), findings);
+    }
+
+    /// Makes a service of its definition and all drop-ins.
+    fn service(
+        &mut self,
+        name: &str,
+        layers: &[&Files],
+        instance: Option<&str>,
+        findings: &mut Findings,
+    ) -> Option<Draft> {
+        let definition = layers.iter().find_map(|files| files.definition)?;
+        let (mut merged, mut whole) = self.parse(definition, instance, findings);
+        for files in layers {
+            for &drop_in in files.drop_ins.values() {
+                let (upper, parsed) = self.parse(drop_in, instance, findings);
+                whole &= parsed;
+                value::merge(&mut merged, upper, "", &|path| self.schema.group(path));
+            }
+        }
+        let mut fields = reader::read(self.schema, &[], &merged, findings);
+        fields.whole = whole;
+        let path = self.sources.path(definition);
+        Some(define(self.schema, name, path, At::top_of(definition), fields, findings))
+    }
+
+    fn parse(
+        &self,
+        file: FileId,
+        instance: Option<&str>,
+        findings: &mut Findings,
+    ) -> (Value, bool) {
+        let (mut value, whole) = value::parse(self.sources, file, findings);
+        reader::expand_shorthands(self.schema, &mut value);
+        if let Some(instance) = instance {
+            value.each_text(&mut |text, at| {
+                if let Some(unknown) = expand(text, instance) {
+                    findings.error(
+                        at,
+                        format!("`%{unknown}` means nothing in a template"),
+                        "`%i` is the instance, `%%` is a percent sign",
+                    );
+                }
+            });
+        }
+        (value, whole)
+    }
+}
+
+/// Puts the instance in the place of each `%i`; returns what follows a `%` and is not known.
+fn expand(text: &mut String, instance: &str) -> Option<String> {
+    if !text.contains('%') {
+        return None;
+    }
+    let mut unknown = None;
+    let mut expanded = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match (c, c == '%') {
+            (c, false) => expanded.push(c),
+            (_, true) => match rest.next() {
+                Some('i') => expanded.push_str(instance),
+                Some('%') => expanded.push('%'),
+                other => unknown = Some(other.map(String::from).unwrap_or_default()),
+            },
+        }
+    }
+    *text = expanded;
+    unknown
+}
+
+fn tell_orphans(name: &str, files: &Files, found: &Found, findings: &mut Findings) {
+    // Drop-ins of an instance have a template's definition.
+    let template =
+        crate::name::instance(name).and_then(|(template, _)| found.services.get(template));
+    if template.is_some_and(|template| template.definition.is_some()) {
+        return;
+    }
+    for &drop_in in files.drop_ins.values() {
+        findings.warning(
+            At::top_of(drop_in),
+            format!("a drop-in for `{name}`, which is not defined"),
+            format!("write {name}.toml, or remove the drop-in"),
+        );
+    }
+}
+
+/// The rescue bundle and its shell are always there; a file of the same name takes its place.
+fn built_in(drafts: &mut BTreeMap<String, Draft>) {
+    let shell = Draft::built_in(graph::rescue_shell(), &[]);
+    drafts.entry(RESCUE_SHELL.to_string()).or_insert(shell);
+    let mut bundle = graph::rescue_bundle(ServiceId(0));
+    bundle.requires.clear();
+    let bundle = Draft::built_in(bundle, &[RESCUE_SHELL]);
+    drafts.entry(RESCUE_TARGET.to_string()).or_insert(bundle);
+}
+
+/// `services` of `node.toml` are wanted by `default`, which is made if no file has it.
+fn add_to_default(
+    drafts: &mut BTreeMap<String, Draft>,
+    services: Vec<Named>,
+    node: At,
+    findings: &mut Findings,
+) {
+    let provided = drafts
+        .values()
+        .any(|draft| draft.provides.iter().any(|alias| alias.name == DEFAULT_TARGET));
+    if services.is_empty() {
+        // Whoever checks a part of a node's files has other things to mend first.
+        if !provided && !drafts.contains_key(DEFAULT_TARGET) && !findings.has_errors() {
+            let at = if node == At::NOWHERE { lint::first_place(drafts) } else { node };
+            findings.warning(
+                at,
+                "there is no bundle `default`: a boot brings up nothing but the rescue shell",
+                "write default.toml with type = \"bundle\", or `services = [...]` in node.toml",
+            );
+        }
+        return;
+    }
+    let default = drafts.entry(DEFAULT_TARGET.to_string()).or_insert_with(|| {
+        let mut service = graph::rescue_bundle(ServiceId(0));
+        service.name = DEFAULT_TARGET.to_string();
+        service.description = "What this node is for".to_string();
+        service.requires.clear();
+        let mut draft = Draft::built_in(service, &[]);
+        draft.at = node;
+        draft
+    });
+    default.wants.extend(services);
+}

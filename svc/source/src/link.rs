@@ -1,0 +1,384 @@
+//! From single services to a graph: names are resolved, templates become instances, and all is
+//! put in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use graph::{Graph, Kind, LogTo, Service, ServiceId, fingerprint};
+
+use crate::{
+    compile::Instances, define::Draft, name, nearest::nearest, order::order, report::Findings,
+    schema::Named, text::At,
+};
+
+/// How one service comes to be before another one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Relation {
+    Requires,
+    Wants,
+    After,
+    Log,
+}
+
+impl Relation {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Requires => "requires",
+            Self::Wants => "wants",
+            Self::After => "comes after",
+            Self::Log => "logs to",
+        }
+    }
+}
+
+/// What a service names, resolved: to whom, how, and where it says so.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    to: usize,
+    relation: Relation,
+    at: At,
+}
+
+/// Makes the instances of templates that services name, until none is missing.
+pub(crate) fn instantiate(
+    drafts: &mut BTreeMap<String, Draft>,
+    instances: &mut Instances<'_>,
+    findings: &mut Findings,
+) {
+    let mut unseen: Vec<String> = drafts.keys().cloned().collect();
+    while let Some(draft) = unseen.pop() {
+        let Some(draft) = drafts.get(&draft) else { continue };
+        let named = draft.requires.iter().chain(&draft.wants).chain(&draft.consumer);
+        let missing: BTreeSet<String> =
+            named.map(|named| named.name.clone()).filter(|n| !drafts.contains_key(n)).collect();
+        for missing in missing {
+            let Some((template, instance)) = name::instance(&missing) else { continue };
+            if let Some(draft) = instances.make(template, instance, &missing, findings) {
+                drafts.insert(missing.clone(), draft);
+                unseen.push(missing);
+            }
+        }
+    }
+}
+
+/// Links `drafts` to a graph. Without an order there is none; then `findings` says why.
+pub(crate) fn link(
+    drafts: &BTreeMap<String, Draft>,
+    templates: &[&str],
+    findings: &mut Findings,
+) -> Option<Graph> {
+    let drafts: Vec<&Draft> = drafts.values().collect();
+    let names = names(&drafts, findings);
+    let resolver = Resolver { names: &names, templates };
+    let edges: Vec<Vec<Edge>> =
+        drafts.iter().map(|draft| resolver.edges(draft, findings)).collect();
+    let conflicts =
+        mutual(drafts.iter().map(|draft| resolver.conflicts(draft, findings)).collect::<Vec<_>>());
+    check_conflicts(&drafts, &edges, &conflicts, findings);
+    check_cgroups(&drafts, findings);
+
+    let before: Vec<Vec<usize>> = edges
+        .iter()
+        .map(|edges| edges.iter().map(|edge| edge.to).collect::<BTreeSet<_>>())
+        .map(|earlier| earlier.into_iter().collect())
+        .collect();
+    match order(&before) {
+        Ok(sorted) => Some(assemble(&drafts, &edges, &conflicts, &sorted)),
+        Err(circles) => {
+            for circle in circles {
+                tell_circle(&drafts, &edges, &circle, findings);
+            }
+            None
+        }
+    }
+}
+
+/// Every name and alias, and whose it is.
+fn names<'a>(drafts: &[&'a Draft], findings: &mut Findings) -> BTreeMap<&'a str, usize> {
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        names.insert(&draft.service.name, index);
+    }
+    for (index, draft) in drafts.iter().enumerate() {
+        for Named { name, at } in &draft.provides {
+            let Some(&other) = names.get(name.as_str()) else {
+                names.insert(name, index);
+                continue;
+            };
+            let Some(holder) = drafts.get(other) else { continue };
+            let alias = holder.provides.iter().find(|alias| alias.name == *name);
+            let (there, what) = match alias {
+                Some(alias) => (alias.at, format!("`{}` provides it here", holder.service.name)),
+                None => (holder.at, format!("the service `{name}` is here")),
+            };
+            findings.error_with(
+                *at,
+                format!("the name `{name}` is taken"),
+                "each name belongs to one service: choose another one, or remove one of the two",
+                vec![(there, what)],
+            );
+        }
+    }
+    names
+}
+
+struct Resolver<'a> {
+    names: &'a BTreeMap<&'a str, usize>,
+    templates: &'a [&'a str],
+}
+
+impl Resolver<'_> {
+    fn edges(&self, draft: &Draft, findings: &mut Findings) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        let mut add = |named: &Named, relation, findings: &mut Findings| {
+            if let Some(to) = self.find(named, relation, findings) {
+                edges.push(Edge { to, relation, at: named.at });
+            }
+        };
+        draft.requires.iter().for_each(|named| add(named, Relation::Requires, findings));
+        draft.wants.iter().for_each(|named| add(named, Relation::Wants, findings));
+        draft.after.iter().for_each(|named| add(named, Relation::After, findings));
+        draft.consumer.iter().for_each(|named| add(named, Relation::Log, findings));
+        edges
+    }
+
+    fn conflicts(&self, draft: &Draft, findings: &mut Findings) -> Vec<(usize, At)> {
+        let named = draft.conflicts.iter();
+        named
+            .filter_map(|named| Some((self.find(named, Relation::After, findings)?, named.at)))
+            .collect()
+    }
+
+    /// The service that is meant. What must be there and is not is an error; what may be absent
+    /// is told only if it looks like a slip of the pen.
+    fn find(&self, named: &Named, relation: Relation, findings: &mut Findings) -> Option<usize> {
+        let Named { name, at } = named;
+        if let Some(&index) = self.names.get(name.as_str()) {
+            return Some(index);
+        }
+        let known = self.names.keys().copied();
+        let near = nearest(name, known).map(str::to_string).or_else(|| {
+            let (template, instance) = name::instance(name)?;
+            let near = nearest(template, self.templates.iter().copied())?;
+            Some(format!("{near}{instance}"))
+        });
+        let missing = format!("there is no service `{name}`");
+        match (relation, near) {
+            (Relation::Requires | Relation::Log, near) => {
+                let help = match near {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("write {name}.toml, or take the name out"),
+                };
+                findings.error(*at, missing, help);
+            }
+            (Relation::Wants, near) => {
+                let help = match near {
+                    Some(near) => format!("did you mean \"{near}\"? It goes on without it"),
+                    None => "it goes on without it".to_string(),
+                };
+                findings.warning(*at, missing, help);
+            }
+            (Relation::After, Some(near)) => {
+                let help = format!("did you mean \"{near}\"? As it is, this says nothing");
+                findings.warning(*at, missing, help);
+            }
+            (Relation::After, None) => {}
+        }
+        None
+    }
+}
+
+/// Whoever says it, it holds for both; a service that conflicts with itself is left to
+/// [`check_conflicts`].
+fn mutual(conflicts: Vec<Vec<(usize, At)>>) -> BTreeMap<(usize, usize), At> {
+    let mut both = BTreeMap::new();
+    for (index, list) in conflicts.into_iter().enumerate() {
+        for (other, at) in list {
+            both.entry((index.min(other), index.max(other))).or_insert(at);
+        }
+    }
+    both
+}
+
+/// What brings up two services that conflict can never be up itself.
+fn check_conflicts(
+    drafts: &[&Draft],
+    edges: &[Vec<Edge>],
+    conflicts: &BTreeMap<(usize, usize), At>,
+    findings: &mut Findings,
+) {
+    let name = |index: usize| drafts.get(index).map_or("", |draft| &draft.service.name);
+    for (&(a, b), &at) in conflicts {
+        let with_a = pulled_by(edges, a);
+        let with_b = pulled_by(edges, b);
+        let both: BTreeSet<usize> = with_a.intersection(&with_b).copied().collect();
+        // Those that only pull another one of them are told when that one is right.
+        let first = both.iter().filter(|&&index| {
+            let list = edges.get(index).into_iter().flatten();
+            !pulls(list).any(|edge| both.contains(&edge.to))
+        });
+        for &index in first {
+            let Some(draft) = drafts.get(index) else { continue };
+            let edges = edges.get(index).into_iter().flatten();
+            let through = pulls(edges)
+                .filter(|edge| with_a.contains(&edge.to) || with_b.contains(&edge.to))
+                .map(|edge| {
+                    let (verb, to) = (edge.relation.verb(), name(edge.to));
+                    (edge.at, format!("`{}` {verb} `{to}`", name(index)))
+                });
+            let mut related = vec![(at, format!("`{}` and `{}` conflict here", name(a), name(b)))];
+            related.extend(through);
+            findings.error_with(
+                draft.at,
+                format!(
+                    "`{}` starts both `{}` and `{}`, which conflict",
+                    draft.service.name,
+                    name(a),
+                    name(b)
+                ),
+                "leave one of the two out, or remove the conflict",
+                related,
+            );
+        }
+    }
+}
+
+fn pulls<'a>(edges: impl Iterator<Item = &'a Edge>) -> impl Iterator<Item = &'a Edge> {
+    edges.filter(|edge| edge.relation != Relation::After)
+}
+
+/// `target` and everything that starts it.
+fn pulled_by(edges: &[Vec<Edge>], target: usize) -> BTreeSet<usize> {
+    let mut pulled = BTreeSet::from([target]);
+    let mut before = 0;
+    // Each round finds those one step further; conflicts are few, and so are rounds.
+    while pulled.len() > before {
+        before = pulled.len();
+        for (index, list) in edges.iter().enumerate() {
+            if pulls(list.iter()).any(|edge| pulled.contains(&edge.to)) {
+                pulled.insert(index);
+            }
+        }
+    }
+    pulled
+}
+
+/// A cgroup belongs to one service, and none is inside another's: the kernel allows processes in
+/// leaves only.
+fn check_cgroups(drafts: &[&Draft], findings: &mut Findings) {
+    let place = |draft: &Draft| {
+        let fields = draft.fields.as_ref();
+        fields.and_then(|fields| fields.value_at("cgroup.path")).unwrap_or(draft.at)
+    };
+    let mut paths: BTreeMap<&str, &Draft> = BTreeMap::new();
+    for draft in drafts {
+        let Some(process) = draft.process() else { continue };
+        if let Some(other) = paths.insert(&process.cgroup.path, draft) {
+            let what = format!("`{}` has it here", other.service.name);
+            findings.error_with(
+                place(draft),
+                format!("the cgroup `{}` is taken", process.cgroup.path),
+                "each service has a cgroup of its own",
+                vec![(place(other), what)],
+            );
+        }
+    }
+    for (path, draft) in &paths {
+        let mut above = *path;
+        while let Some((parent, _)) = above.rsplit_once('/') {
+            above = parent;
+            if let Some(other) = paths.get(parent) {
+                let what = format!("`{}` has `{parent}`", other.service.name);
+                findings.error_with(
+                    place(draft),
+                    format!("the cgroup `{path}` is inside that of another service"),
+                    "put them side by side: the kernel allows processes in leaves only",
+                    vec![(place(other), what)],
+                );
+            }
+        }
+    }
+}
+
+fn tell_circle(drafts: &[&Draft], edges: &[Vec<Edge>], circle: &[usize], findings: &mut Findings) {
+    let name = |index: usize| drafts.get(index).map_or("", |draft| draft.service.name.as_str());
+    let mut related = Vec::new();
+    let mut path = String::new();
+    let next = circle.iter().cycle().skip(1);
+    for (&from, &to) in circle.iter().zip(next) {
+        path.push_str(name(from));
+        path.push_str(" → ");
+        let mut edges = edges.get(from).into_iter().flatten();
+        if let Some(edge) = edges.find(|edge| edge.to == to) {
+            related.push((
+                edge.at,
+                format!("`{}` {} `{}`", name(from), edge.relation.verb(), name(to)),
+            ));
+        }
+    }
+    path.push_str(circle.first().copied().map_or("", name));
+    let at = related.first().map_or(At::NOWHERE, |(at, _)| *at);
+    findings.error_with(
+        at,
+        format!("services wait for each other in a circle: {path}"),
+        "take one of these relations out",
+        related,
+    );
+}
+
+/// The graph: services in their order, names replaced by indices.
+fn assemble(
+    drafts: &[&Draft],
+    edges: &[Vec<Edge>],
+    conflicts: &BTreeMap<(usize, usize), At>,
+    sorted: &[usize],
+) -> Graph {
+    let mut ids: Vec<ServiceId> = vec![ServiceId(0); drafts.len()];
+    for (id, &index) in (0_u32..).zip(sorted) {
+        if let Some(slot) = ids.get_mut(index) {
+            *slot = ServiceId(id);
+        }
+    }
+    let id = |index: usize| ids.get(index).copied().unwrap_or(ServiceId(u32::MAX));
+    let mut enemies: BTreeMap<usize, BTreeSet<ServiceId>> = BTreeMap::new();
+    for &(a, b) in conflicts.keys() {
+        enemies.entry(a).or_default().insert(id(b));
+        enemies.entry(b).or_default().insert(id(a));
+    }
+    let services = sorted.iter().filter_map(|&index| {
+        let draft = drafts.get(index)?;
+        let edges = edges.get(index)?;
+        let mut service = related(draft, edges, &id);
+        service.conflicts = enemies.remove(&index).into_iter().flatten().collect();
+        Some(service)
+    });
+    Graph { operators: Vec::new(), shutdown_budget_ms: 0, services: services.collect() }
+}
+
+/// The service with its relations: sorted, and each other service in one of them only, the
+/// strongest.
+fn related(draft: &Draft, edges: &[Edge], id: &impl Fn(usize) -> ServiceId) -> Service {
+    let mut service = draft.service.clone();
+    let mut strongest: BTreeMap<ServiceId, Relation> = BTreeMap::new();
+    for edge in edges {
+        // To be read is to be wanted: the reader is started too, and first.
+        let relation = if edge.relation == Relation::Log { Relation::Wants } else { edge.relation };
+        let entry = strongest.entry(id(edge.to)).or_insert(relation);
+        *entry = (*entry).min(relation);
+    }
+    for (other, relation) in strongest {
+        match relation {
+            Relation::Requires => service.requires.push(other),
+            Relation::Wants | Relation::Log => service.wants.push(other),
+            Relation::After => service.after.push(other),
+        }
+    }
+    let consumer = edges.iter().find(|edge| edge.relation == Relation::Log);
+    if let (Some(edge), Kind::Longrun(process) | Kind::Oneshot(process)) =
+        (consumer, &mut service.kind)
+    {
+        process.log.to = LogTo::Service(id(edge.to));
+    }
+    let consumer = draft.consumer.as_ref().map(|named| named.name.as_str());
+    service.fingerprint = fingerprint(&service, consumer);
+    service
+}
