@@ -1,5 +1,7 @@
 //! The same files give the same image, whenever and in whatever order they were written.
 
+#![expect(clippy::unwrap_used, reason = "a test fails loudly, its helpers too")]
+
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
