@@ -41,7 +41,8 @@ pub enum FromInit {
         /// What is wanted.
         request: Request,
     },
-    /// Are you alive? (Only while a hardware watchdog is armed.)
+    /// Are you alive? The first message on a link when no other waits, so that a `supervise` which
+    /// hangs before it begins is noticed; then only while a hardware watchdog is armed.
     Ping {
         /// Acknowledge this.
         seq: u64,
@@ -206,7 +207,15 @@ impl Request {
     const ALL: [Self; 6] =
         [Self::Poweroff, Self::Reboot, Self::Halt, Self::Kexec, Self::Exit, Self::Reload];
 
-    fn byte(self) -> u8 {
+    /// The request of this number.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|request| request.byte() == byte)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn byte(self) -> u8 {
         match self {
             Self::Poweroff => 1,
             Self::Reboot => 2,
@@ -221,7 +230,15 @@ impl Request {
 impl Role {
     const ALL: [Self; 3] = [Self::Machine, Self::Container, Self::Subtree];
 
-    fn byte(self) -> u8 {
+    /// The role of this number.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.byte() == byte)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn byte(self) -> u8 {
         match self {
             Self::Machine => 1,
             Self::Container => 2,
@@ -419,13 +436,11 @@ impl<'a> Reader<'a> {
     }
 
     fn role(&mut self) -> Result<Role, Error> {
-        let byte = self.u8();
-        Role::ALL.into_iter().find(|role| role.byte() == byte).ok_or(Error::Value)
+        Role::from_byte(self.u8()).ok_or(Error::Value)
     }
 
     fn request(&mut self) -> Result<Request, Error> {
-        let byte = self.u8();
-        Request::ALL.into_iter().find(|request| request.byte() == byte).ok_or(Error::Value)
+        Request::from_byte(self.u8()).ok_or(Error::Value)
     }
 
     /// A request that ends everything: one cannot shut down by reloading.
@@ -457,6 +472,7 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
 
     fn name(text: &str) -> Name {
@@ -601,22 +617,6 @@ mod tests {
 
     #[test]
     fn the_error_says_what_is_wrong() {
-        use core::fmt::Write as _;
-        let mut text = Fixed { bytes: [0; 64], len: 0 };
-        write!(text, "{}", Error::Kind(9)).unwrap();
-        assert_eq!(&text.bytes[..text.len], b"unknown kind 9");
-    }
-
-    struct Fixed {
-        bytes: [u8; 64],
-        len: usize,
-    }
-
-    impl fmt::Write for Fixed {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.bytes[self.len..self.len + text.len()].copy_from_slice(text.as_bytes());
-            self.len += text.len();
-            Ok(())
-        }
+        assert_eq!(std::format!("{}", Error::Kind(9)), "unknown kind 9");
     }
 }

@@ -1,0 +1,48 @@
+//! Signals, as something to be read.
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+use super::{Errno, Fd, check};
+
+/// A set of signals.
+#[derive(Clone, Copy)]
+pub struct Signals(libc::sigset_t);
+
+impl Signals {
+    /// These.
+    pub fn new(signals: impl Iterator<Item = c_int>) -> Self {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigemptyset writes the whole set; sigaddset changes it, or refuses a number
+        // that is none.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in signals {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            Self(set.assume_init())
+        }
+    }
+
+    /// Blocks exactly these.
+    pub fn block(&self) {
+        // SAFETY: the set is whole; the old one is not wanted.
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.0, core::ptr::null_mut()) };
+    }
+
+    /// A descriptor that these can be read from while they are blocked.
+    pub fn open(&self) -> Result<Fd, Errno> {
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        // SAFETY: -1 asks for a new descriptor; the set is whole.
+        let number = check(unsafe { libc::signalfd(-1, &raw const self.0, flags) })?;
+        Ok(Fd::take(number))
+    }
+}
+
+/// The next signal that came.
+pub fn next_signal(from: &Fd) -> Option<c_int> {
+    let mut record = [0; size_of::<libc::signalfd_siginfo>()];
+    let length = from.read(&mut record).ok()?;
+    let number = record.get(..length)?.first_chunk::<4>()?;
+    i32::try_from(u32::from_ne_bytes(*number)).ok()
+}
