@@ -128,10 +128,10 @@ fn going(world: &impl World, service: &Service, record: &Record) -> String {
             if record.unit.failures >= CRASH_LOOPING_FAILURES {
                 let failures = record.unit.failures;
                 format!(
-                    "crash-looping: {how} {ago} ago, restart in {left}, {failures} times in a row"
+                    "crash-looping ({failures} times in a row): {how}, {ago} ago; restart in {left}"
                 )
             } else {
-                format!("{how} {ago} ago, restart in {left}")
+                format!("{how}, {ago} ago; restart in {left}")
             }
         }
         State::Ended => format!("{how}; that was its end, as its restart policy says"),

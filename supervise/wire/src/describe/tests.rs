@@ -141,7 +141,7 @@ fn a_waiting_service_tells_the_root_cause() {
         [
             ("cilium".into(), "for kubelet".into()),
             ("kubelet".into(), "for containerd".into()),
-            ("containerd".into(), String::from("exit 1 12 s ago, restart in 8 s")),
+            ("containerd".into(), String::from("exit 1, 12 s ago; restart in 8 s")),
         ]
     );
 }
@@ -206,7 +206,7 @@ fn crash_looping_is_said() {
     backoff.unit.failures = 3;
     let found = describe(&chain_of_three(backoff), ServiceId(0)).unwrap();
     assert!(found.crash_looping);
-    assert_eq!(found.why, "crash-looping: exit 1 2 s ago, restart in 8 s, 3 times in a row");
+    assert_eq!(found.why, "crash-looping (3 times in a row): exit 1, 2 s ago; restart in 8 s");
 }
 
 /// A record that no engine writes, a cycle of waits, is described and ends.
