@@ -1,0 +1,449 @@
+//! The command line, defined once: parser, help, `docs/svc.md` and completions come from it.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Operate the services of this node.
+#[derive(Debug, Parser)]
+#[command(
+    name = "svc",
+    version,
+    disable_help_subcommand = true,
+    after_help = "\
+Start here:
+  svc status                 every service, and why it is in its state
+  svc explain kubelet        why one is not up, down to the root cause
+  svc logs -f kubelet        what it prints
+  svc restart containerd     it alone; what depends on it stays up
+  svc apply --dry-run        what your edits would do
+
+`svc VERB --help` has examples. Exit status: 0 done, 1 failed, 2 timed out, 3 unknown service,
+4 mistakes in service files, 100 wrong command line, 111 system error."
+)]
+pub struct Svc {
+    /// The user's own tree instead of the system's.
+    #[arg(long, global = true)]
+    pub user: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show services, and why each is in its state
+    #[command(after_help = "\
+Examples:
+  svc status                 every service, one line each
+  svc status containerd      one service in detail
+  svc status sshd chronyd    these two, one line each
+  svc status --json | jq -r '.services[] | select(.state == \"failed\") | .name'
+
+Exit status: 1 if a service that was named is not up, 3 if one is unknown. It reads the state
+table, so it works without privileges and while supervise is stopped.")]
+    Status(Status),
+    /// Start services, with what they require and want
+    #[command(after_help = "\
+Examples:
+  svc start sshd             returns when it is ready, or has failed
+  svc start -t 30s sshd      waits half a minute at most (exit status 2)
+  svc start --no-wait sshd   returns at once
+
+A service that has failed is tried anew. When a service that conflicts would have to stop, it asks
+first; where nobody can be asked, it wants --force.")]
+    Start(Start),
+    /// Stop services, their dependents first
+    #[command(after_help = "\
+Examples:
+  svc stop sshd
+  svc stop containerd        shows that kubelet would stop, too, and asks
+  svc stop --force containerd
+
+When it reaches further than what was named, it asks first; where nobody can be asked, it wants
+--force.")]
+    Stop(Start),
+    /// Stop and start services; what depends on them stays up
+    #[command(after_help = "\
+Examples:
+  svc restart containerd     kubelet stays up
+  svc restart --with-dependents containerd")]
+    Restart(Restart),
+    /// Have services re-read their configuration
+    #[command(after_help = "\
+Examples:
+  svc reload sshd            as its file says: by a signal or a command")]
+    Reload(Reload),
+    /// Send a signal to a service
+    #[command(after_help = "\
+Examples:
+  svc signal sshd HUP        to its main process
+  svc signal --all web KILL  to every process of its cgroup")]
+    Signal(Signal),
+    /// Read what services print
+    #[command(after_help = "\
+Examples:
+  svc logs kubelet           its last lines
+  svc logs -f                every service, merged by time, as it comes
+  svc logs --since 10m kubelet containerd
+  svc logs --since 2026-11-20T16:30:00Z --until 5m sshd
+  svc logs cooper            what init and supervise themselves say")]
+    Logs(Logs),
+    /// Tell why a service is in its state, cause by cause
+    #[command(after_help = "\
+Examples:
+  svc explain kubelet        down to the root cause, and what would start or stop it")]
+    Explain(Explain),
+    /// Show what an order would do, without doing it
+    #[command(after_help = "\
+Examples:
+  svc plan stop containerd
+  svc plan restart --with-dependents containerd")]
+    Plan(Plan),
+    /// Compile the service files and put them in force
+    #[command(after_help = "\
+Examples:
+  svc apply --dry-run        what would start, stop, restart and reload, and why
+  svc apply
+
+Mistakes are reported with file, line and what to do; then nothing is changed, exit status 4. The
+graph before this one is kept, and a boot falls back to it.")]
+    Apply(Apply),
+    /// Look for mistakes in service files
+    #[command(after_help = "\
+Examples:
+  svc check                  all files of this node
+  svc check ./services       all files in a directory
+  svc check sshd.toml        one file, among all others of this node")]
+    Check(Check),
+    /// Compile service files into a graph, for an image
+    #[command(after_help = "\
+Examples:
+  svc compile -o graph                 this node's files
+  svc compile -o graph ./services      those of an image that is being built
+
+The same files make the same bytes.")]
+    Compile(Compile),
+    /// Report how the boot went
+    #[command(after_help = "\
+Examples:
+  svc boot                   totals, who took longest, and whom the others waited for
+  svc boot --all")]
+    Boot(Boot),
+    /// Print services as they change
+    #[command(after_help = "\
+Examples:
+  svc watch
+  svc watch --json kubelet | jq .state")]
+    Watch(Watch),
+    /// Edit a drop-in of a service, then check it
+    #[command(after_help = "\
+Examples:
+  svc edit kubelet           /etc/cooper/services/kubelet.toml.d/local.toml, in $EDITOR
+  svc edit --full kubelet    its whole file
+
+Nothing changes until `svc apply`.")]
+    Edit(Edit),
+    /// Stop everything in order and switch off
+    Poweroff(Ending),
+    /// Stop everything in order and start again
+    Reboot(Ending),
+    /// Stop everything in order and stop the processor
+    Halt(Ending),
+    /// Stop everything in order and start the loaded kernel
+    Kexec(Ending),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  svc completions bash > /usr/share/bash-completion/completions/svc
+  svc completions zsh > /usr/share/zsh/site-functions/_svc
+  svc completions fish > /usr/share/fish/vendor_completions.d/svc.fish")]
+    Completions(Completions),
+    /// Print the names of all services, one per line
+    #[command(hide = true)]
+    Names,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Only these services; one alone is shown in detail
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Print JSON, as the control protocol's List answers it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How long to wait.
+#[derive(Args, Debug)]
+pub struct Patience {
+    /// Return as soon as the order is taken
+    #[arg(long, conflicts_with = "timeout")]
+    pub no_wait: bool,
+    /// Wait no longer than this: 500ms, 30s, 2m, 1h
+    #[arg(short, long, value_name = "TIME", value_parser = time_span)]
+    pub timeout: Option<Duration>,
+}
+
+/// Arguments of `start` and `stop`.
+#[derive(Args, Debug)]
+pub struct Start {
+    /// Services
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// Do not ask, whatever else has to stop
+    #[arg(short, long, visible_alias = "yes")]
+    pub force: bool,
+    /// How long to wait
+    #[command(flatten)]
+    pub patience: Patience,
+}
+
+/// Arguments of `restart`.
+#[derive(Args, Debug)]
+pub struct Restart {
+    /// Services
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// All that depend on them as well
+    #[arg(long)]
+    pub with_dependents: bool,
+    /// How long to wait
+    #[command(flatten)]
+    pub patience: Patience,
+}
+
+/// Arguments of `reload`.
+#[derive(Args, Debug)]
+pub struct Reload {
+    /// Services
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// How long to wait
+    #[command(flatten)]
+    pub patience: Patience,
+}
+
+/// Arguments of `signal`.
+#[derive(Args, Debug)]
+pub struct Signal {
+    /// Service
+    pub name: String,
+    /// HUP, SIGHUP or 1
+    #[arg(value_parser = signal_number)]
+    pub signal: u8,
+    /// Every process of its cgroup, not only the main one
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Arguments of `logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// Only these services; `cooper` is init and supervise themselves
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// So many lines from the end [default: 50, with --since all]
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub lines: Option<usize>,
+    /// Only what is newer: a time span back from now, or a UTC time
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only what is older
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub until: Option<String>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// Service
+    pub name: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    /// The order
+    pub order: PlanOrder,
+    /// Services
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// For restart: all that depend on them as well
+    #[arg(long)]
+    pub with_dependents: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be planned.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PlanOrder {
+    /// As `svc start`
+    Start,
+    /// As `svc stop`
+    Stop,
+    /// As `svc restart`
+    Restart,
+    /// As `svc reload`
+    Reload,
+}
+
+/// Arguments of `apply`.
+#[derive(Args, Debug)]
+pub struct Apply {
+    /// Only say what would happen
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Files, or directories of files, instead of this node's
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// Arguments of `compile`.
+#[derive(Args, Debug)]
+pub struct Compile {
+    /// Where to write the graph
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The image's node.toml, instead of this node's
+    #[arg(long, value_name = "FILE")]
+    pub node: Option<PathBuf>,
+    /// Directories of service files, the later wins, instead of this node's
+    #[arg(value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+}
+
+/// Arguments of `boot`.
+#[derive(Args, Debug)]
+pub struct Boot {
+    /// Every service, not only those that took longest
+    #[arg(short, long)]
+    pub all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `watch`.
+#[derive(Args, Debug)]
+pub struct Watch {
+    /// Only these services
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `edit`.
+#[derive(Args, Debug)]
+pub struct Edit {
+    /// Service
+    pub name: String,
+    /// A whole file of its own, not only a drop-in
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// Arguments of `poweroff`, `reboot`, `halt`, `kexec`.
+#[derive(Args, Debug, Default)]
+pub struct Ending {
+    /// Do not ask supervise: signal init, which ends everything by itself
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// For which shell
+    pub shell: Shell,
+}
+
+/// Shells that we write completions for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// `500ms`, `30s`, `2m` or `2min`, `1h`, `1d`.
+pub fn time_span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time: write 500ms, 30s, 2m, 1h or 1d");
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let ms: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(ms).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+fn signal_number(text: &str) -> Result<u8, String> {
+    wire::describe::signal_named(text)
+        .ok_or_else(|| format!("`{text}` is not a signal: write HUP, SIGHUP or 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// clap's own checks: no flag twice, no impossible default.
+    #[test]
+    fn the_definition_is_sound() {
+        Svc::command().debug_assert();
+    }
+
+    #[test]
+    fn time_spans_need_a_unit() {
+        assert_eq!(time_span("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time_span("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(time_span("2min"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "5", "s", "-1s", "1w", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(time_span(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Every verb that takes more than itself teaches with examples.
+    #[test]
+    fn verbs_have_examples() {
+        for verb in Svc::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let endings = ["poweroff", "reboot", "halt", "kexec"].contains(&verb.get_name());
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let teaches = help.starts_with("Examples:\n  svc ");
+            assert!(endings || teaches, "{}", verb.get_name());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Service files into a graph: what `source` finds is told here.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use graph::Graph;
+use source::{Colour, Compiled, Report, Tree};
+
+use crate::{context::Context, error::Error};
+
+/// Compiles this node's files. Warnings are told; mistakes are the error.
+pub fn compile_node(context: &mut Context) -> Result<Graph, Error> {
+    let tree =
+        Tree { dirs: context.paths.services.clone(), node: Some(context.paths.node.clone()) };
+    compile(&tree, context)
+}
+
+/// Compiles directories instead of this node's; a single file is laid, with its directory, over
+/// this node's.
+pub fn compile_with(paths: &[PathBuf], context: &mut Context) -> Result<Graph, Error> {
+    let all_dirs = paths.iter().all(|path| path.is_dir());
+    let mut dirs = if all_dirs { Vec::new() } else { context.paths.services.clone() };
+    for path in paths {
+        present(path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let dir = if path.is_dir() { path } else { parent.unwrap_or_else(|| Path::new(".")) };
+        if !dirs.iter().any(|known| known == dir) {
+            dirs.push(dir.into());
+        }
+    }
+    compile(&Tree { dirs, node: Some(context.paths.node.clone()) }, context)
+}
+
+/// Compiles an image's files: these directories and this `node.toml`, where they are given.
+pub fn compile_dirs(
+    dirs: &[PathBuf],
+    node: Option<&Path>,
+    context: &mut Context,
+) -> Result<Graph, Error> {
+    for path in dirs.iter().map(PathBuf::as_path).chain(node) {
+        present(path)?;
+    }
+    let own = dirs.is_empty();
+    let dirs = if own { context.paths.services.clone() } else { dirs.to_vec() };
+    // A build must not depend on the machine that it runs on.
+    let node = node.map(PathBuf::from).or_else(|| own.then(|| context.paths.node.clone()));
+    compile(&Tree { dirs, node }, context)
+}
+
+/// `source` passes over directories that are not there, as a search path should; one that was
+/// typed should be there.
+fn present(path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        return Ok(());
+    }
+    Err(Error::file("open", path, &io::ErrorKind::NotFound.into()))
+}
+
+fn compile(tree: &Tree, context: &mut Context) -> Result<Graph, Error> {
+    let colour = if context.screen.talks_in_colour() { Colour::Ansi } else { Colour::None };
+    match source::load(tree) {
+        Ok(Compiled { graph, warnings }) => {
+            if warnings.warnings() > 0 {
+                context.screen.say(warnings.render(colour).trim_end());
+            }
+            Ok(graph)
+        }
+        Err(report) => Err(Error::Invalid(told(&report, colour))),
+    }
+}
+
+fn told(report: &Report, colour: Colour) -> String {
+    let errors = match report.errors() {
+        1 => "one mistake".into(),
+        count => format!("{count} mistakes"),
+    };
+    format!("{}svc: {errors}; nothing was changed", report.render(colour))
+}

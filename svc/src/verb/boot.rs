@@ -1,0 +1,126 @@
+//! `svc boot`: how long the boot took, who took longest, and whom the others waited for.
+
+use serde::Serialize;
+use wire::{
+    describe::{World, traces},
+    varlink::Trace,
+};
+
+use crate::{
+    args::Boot,
+    context::Context,
+    error::Error,
+    exit::Exit,
+    model::Snapshot,
+    render::{Cell, Colour, Screen, Table, seconds},
+};
+
+/// So many services in the table, unless all are asked for.
+const SHOWN: usize = 10;
+
+/// The control protocol's `BootTrace`, and when the boot was over.
+#[derive(Serialize)]
+struct Report {
+    boot_us: u64,
+    /// None: it is not over.
+    settled_us: Option<u64>,
+    traces: Vec<Trace>,
+    now_us: u64,
+}
+
+/// Prints the report.
+pub fn run(args: &Boot, context: &mut Context) -> Result<Exit, Error> {
+    let snapshot = Snapshot::load(&context.paths)?;
+    let report = Report {
+        boot_us: snapshot.live.boot_us,
+        settled_us: (snapshot.live.settled_us != 0).then_some(snapshot.live.settled_us),
+        traces: traces(&snapshot),
+        now_us: snapshot.now_us(),
+    };
+    if args.json {
+        context.screen.json(&report)?;
+    } else {
+        show(&report, args.all, &mut context.screen)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn show(report: &Report, all: bool, screen: &mut Screen) -> Result<(), Error> {
+    screen.line(total(report))?;
+    screen.line("")?;
+    screen.table(&blame(report, if all { usize::MAX } else { SHOWN }))?;
+    let chain = critical(&report.traces);
+    if let Some(last) = chain.first() {
+        screen.line(format_args!("\nready last was {}, and it waited for:", last.name))?;
+        screen.table(&chain_table(&chain, report.boot_us))?;
+    }
+    Ok(())
+}
+
+fn total(report: &Report) -> String {
+    let kernel = seconds(report.boot_us);
+    match report.settled_us {
+        Some(settled) => format!(
+            "kernel {kernel} + services {} = {}",
+            seconds(settled.saturating_sub(report.boot_us)),
+            seconds(settled)
+        ),
+        None => format!("kernel {kernel}; the services are not all up yet: `svc status`"),
+    }
+}
+
+/// From start to ready, the longest first.
+fn blame(report: &Report, shown: usize) -> Table {
+    let mut took: Vec<(u64, &Trace)> = report
+        .traces
+        .iter()
+        .map(|trace| {
+            (trace.ready_us.unwrap_or(report.now_us).saturating_sub(trace.start_us), trace)
+        })
+        .collect();
+    took.sort_by_key(|(us, _)| std::cmp::Reverse(*us));
+    let mut table = Table::new(&["TOOK", "STARTED AT", "SERVICE"]).align_right(&[0, 1]);
+    for (us, trace) in took.into_iter().take(shown) {
+        let (took, colour) = match trace.ready_us {
+            Some(_) => (seconds(us), Colour::Plain),
+            None => (format!("> {}", seconds(us)), Colour::Bad),
+        };
+        table.row([
+            Cell::new(colour, took),
+            seconds(trace.start_us.saturating_sub(report.boot_us)).into(),
+            trace.name.as_str().into(),
+        ]);
+    }
+    table
+}
+
+/// The service that was ready last, the dependency it waited for, the one that this waited for,
+/// and so on.
+fn critical(traces: &[Trace]) -> Vec<&Trace> {
+    let mut chain: Vec<&Trace> = Vec::new();
+    let mut next = traces.iter().max_by_key(|trace| trace.ready_us);
+    while let Some(trace) = next.filter(|trace| trace.ready_us.is_some()) {
+        chain.push(trace);
+        next = trace.after.as_ref().and_then(|after| {
+            // Each was ready before the one that waited for it, so this ends.
+            traces.iter().find(|other| other.name == *after && other.ready_us < trace.ready_us)
+        });
+    }
+    chain
+}
+
+fn chain_table(chain: &[&Trace], boot_us: u64) -> Table {
+    let mut table = Table::bare().align_right(&[0, 1]);
+    for trace in chain {
+        let ready = trace.ready_us.unwrap_or(trace.start_us);
+        table.row([
+            format!("@{}", seconds(ready.saturating_sub(boot_us))).into(),
+            format!("+{}", seconds(ready.saturating_sub(trace.start_us))).into(),
+            trace.name.as_str().into(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! The report of a boot.
+
+use super::*;
+use crate::fixture::{NOW, S, Tree, golden, snapshot};
+
+fn report(settled_us: Option<u64>) -> Report {
+    Report { boot_us: S, settled_us, traces: traces(&snapshot()), now_us: NOW }
+}
+
+/// Totals, who took longest, and the critical chain.
+#[test]
+fn the_report_names_who_was_waited_for() {
+    let mut tree = Tree::new();
+    show(&report(Some(9 * S)), false, &mut tree.context.screen).unwrap();
+    golden("boot.txt", &tree.out.text());
+}
+
+/// A boot that is not over says so.
+#[test]
+fn a_boot_that_is_not_over_says_so() {
+    assert_eq!(
+        total(&report(None)),
+        "kernel 1.000 s; the services are not all up yet: `svc status`"
+    );
+}
+
+/// A trace that leads back to itself ends; so does one of nothing.
+#[test]
+fn the_chain_ends() {
+    let trace = |name: &str, ready_us, after: &str| Trace {
+        name: name.into(),
+        start_us: 0,
+        ready_us,
+        after: Some(after.into()),
+    };
+    let traces = [trace("a", Some(5), "b"), trace("b", Some(5), "a"), trace("c", None, "a")];
+    assert_eq!(critical(&traces).len(), 1);
+    assert!(critical(&[]).is_empty());
+}
