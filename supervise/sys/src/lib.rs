@@ -12,6 +12,7 @@ pub mod cgroup;
 pub mod environment_file;
 pub mod fifo;
 pub mod file;
+pub mod inherit;
 pub mod inotify;
 pub mod map;
 pub mod message;

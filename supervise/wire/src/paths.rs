@@ -19,6 +19,8 @@ pub const NOTIFY: &str = "notify/socket";
 pub const READY: &str = "notify";
 /// FIFOs for output, one for each service, below [`RUN`].
 pub const LOG: &str = "log";
+/// FIFOs that services read, to which others log, below [`RUN`].
+pub const INPUT: &str = "input";
 /// The catch-all log's name: what init and `supervise` themselves say.
 pub const CATCH_ALL: &str = "cooper";
 /// Compiled graphs on disk: `HASH`, and the symlinks `current` and `previous`.

@@ -34,14 +34,16 @@ pub const RECORD_SIZE: usize = RECORD_WORDS * WORD;
 pub const HEAD_SIZE: usize = HEAD_WORDS * WORD;
 
 const WORD: usize = 4;
-/// Head: magic (2), record size, count, graph hash (2), then two slots of live data.
+/// Head: magic (2), record size, count, graph hash (2), the logger's process id, a word that is
+/// free, then two slots of live data.
+const LOGGER_PID: usize = 6;
 const HEAD_SLOTS: usize = 8;
 const HEAD_PAYLOAD: usize = 26;
-/// Record: main process and its life, command and its life, then two slots.
+/// Record: main process and its life, command and its run, then two slots.
 const MAIN_PID: usize = 0;
 const MAIN_LIFE: usize = 1;
 const COMMAND_PID: usize = 2;
-const COMMAND_LIFE: usize = 3;
+const COMMAND_RUN: usize = 3;
 const RECORD_SLOTS: usize = 4;
 const RECORD_PAYLOAD: usize = 60;
 
@@ -185,8 +187,8 @@ impl<W: Words> Table<W> {
         if self.tag(at, MAIN_LIFE) == main_tag(life) {
             record.main_pid = self.tag(at, MAIN_PID);
         }
-        let running = record.command().map(|command| command_tag(life, command));
-        if running == Some(self.tag(at, COMMAND_LIFE)) {
+        let running = record.command().map(|command| command_tag(record.commands, command));
+        if running == Some(self.tag(at, COMMAND_RUN)) {
             record.command_pid = self.tag(at, COMMAND_PID);
         }
         Some(record)
@@ -251,15 +253,21 @@ impl<'a> Table<&'a [AtomicU32]> {
         self.pid_word(id, MAIN_PID, MAIN_LIFE, main_tag(life))
     }
 
-    /// The same for a command of this life.
+    /// The same for a command, of which this many of its service have ended before.
     #[must_use]
     pub fn command_word(
         &self,
         id: ServiceId,
-        life: Incarnation,
+        ended: u32,
         command: Command,
     ) -> Option<&'a AtomicU32> {
-        self.pid_word(id, COMMAND_PID, COMMAND_LIFE, command_tag(life, command))
+        self.pid_word(id, COMMAND_PID, COMMAND_RUN, command_tag(ended, command))
+    }
+
+    /// The word for the process id of `cooper-log`.
+    #[must_use]
+    pub fn logger_word(&self) -> Option<&'a AtomicU32> {
+        self.words.get(LOGGER_PID)
     }
 
     /// The main process is gone, and the record that was written last says so.
@@ -279,7 +287,8 @@ impl<'a> Table<&'a [AtomicU32]> {
             word.store(record.main_pid, Ordering::Release);
         }
         let command = record.command();
-        if let Some(word) = command.and_then(|command| self.command_word(id, life, command)) {
+        let word = command.and_then(|command| self.command_word(id, record.commands, command));
+        if let Some(word) = word {
             word.store(record.command_pid, Ordering::Release);
         }
     }
@@ -304,13 +313,13 @@ fn main_tag(life: Incarnation) -> u32 {
     life.0.wrapping_shl(2) | 3
 }
 
-fn command_tag(life: Incarnation, command: Command) -> u32 {
+fn command_tag(ended: u32, command: Command) -> u32 {
     let kind = match command {
-        Command::Stop => 0,
-        Command::Reload => 1,
-        Command::Finish => 2,
+        Command::Stop => 1,
+        Command::Reload => 2,
+        Command::Finish => 3,
     };
-    life.0.wrapping_shl(2) | kind
+    ended.wrapping_shl(2) | kind
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub struct Record {
     /// The clock when the main process was about to be cloned, in clock ticks since boot: its own
     /// start time (`/proc/PID/stat`, field 22) is this or very little later.
     pub main_start: u64,
-    /// The process whose notifications count, if `MAINPID=` named another one; else 0.
-    pub notify_pid: u32,
+    /// Commands that have ended: tells one run's process id from the next one's.
+    pub commands: u32,
     /// Last change of state; microseconds, CLOCK_MONOTONIC, like all times here.
     pub since_us: u64,
     /// Last time that what it waited for was there, and it was told to start.
@@ -62,7 +62,7 @@ impl Default for Record {
             main_pid: 0,
             command_pid: 0,
             main_start: 0,
-            notify_pid: 0,
+            commands: 0,
             since_us: 0,
             start_us: 0,
             ready_us: 0,
@@ -162,7 +162,7 @@ pub(super) fn encode(record: &Record) -> [u32; RECORD_PAYLOAD] {
     });
     code::wait_encode(record.wait, &mut to);
     to.u64(record.main_start);
-    to.u32(record.notify_pid);
+    to.u32(record.commands);
     to.u64(record.since_us);
     to.u64(record.start_us);
     to.u64(record.ready_us);
@@ -193,7 +193,7 @@ pub(super) fn decode(words: &[u32; RECORD_PAYLOAD]) -> Option<Record> {
         main_pid: 0,
         command_pid: 0,
         main_start: from.u64()?,
-        notify_pid: from.u32()?,
+        commands: from.u32()?,
         since_us: from.u64()?,
         start_us: from.u64()?,
         ready_us: from.u64()?,

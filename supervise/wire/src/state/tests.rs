@@ -111,7 +111,7 @@ fn sample() -> Record {
         goal: Goal::Up,
         wait: Wait::Requires(ServiceId(9)),
         main_start: 1 << 40,
-        notify_pid: 77,
+        commands: 77,
         since_us: 1,
         start_us: 2,
         ready_us: 3,
@@ -279,9 +279,14 @@ fn a_process_id_counts_for_its_own_life_only() {
         watchdog: None,
     };
     table.write(id, &Record { unit: Unit { state: up, ..next }, ..sample() });
-    let word = table.command_word(id, Incarnation(4), Command::Reload).unwrap();
+    let ended = sample().commands;
+    let word = table.command_word(id, ended, Command::Reload).unwrap();
     word.store(12, Ordering::Release);
     assert_eq!(table.record(id).unwrap().command_pid, 12);
+    let again = Record { commands: ended + 1, unit: Unit { state: up, ..next }, ..sample() };
+    table.write(id, &again);
+    assert_eq!(table.record(id).unwrap().command_pid, 0, "the run before");
+    table.write(id, &Record { unit: Unit { state: up, ..next }, ..sample() });
     let finishing = State::Finishing { deadline: Instant(3), next: Next::Down };
     table.write(id, &Record { unit: Unit { state: finishing, ..next }, ..sample() });
     assert_eq!(table.record(id).unwrap().command_pid, 0, "another command's process");

@@ -1,0 +1,66 @@
+//! A tree of one service: `init -- COMMAND` in a container.
+
+use graph::{
+    CgroupSpec, Environment, Graph, KillMode, Kind, LogSpec, LogTo, OnChange, Process, Readiness,
+    RestartPolicy, RestartSpec, RunSpec, SHUTDOWN_BUDGET_MS, Service, StopSpec,
+};
+
+/// The service's name.
+const NAME: &str = "main";
+/// The command gets this long to end.
+const STOP_TIMEOUT_MS: u32 = 10_000;
+
+/// The graph of a tree that ends when `command` does, with its exit status.
+pub fn graph(command: &[String]) -> Graph {
+    let service = Service {
+        name: NAME.into(),
+        description: "The command that this tree is for".into(),
+        kind: Kind::Longrun(process(command.to_vec(), std::env::vars().collect())),
+        requires: Vec::new(),
+        wants: Vec::new(),
+        after: Vec::new(),
+        conflicts: Vec::new(),
+        provides: Vec::new(),
+        conditions: Vec::new(),
+        on_change: OnChange::Restart,
+        critical: true,
+        file: String::new(),
+        fingerprint: 0,
+    };
+    Graph { operators: Vec::new(), shutdown_budget_ms: SHUTDOWN_BUDGET_MS, services: vec![service] }
+}
+
+/// A program with nothing asked for.
+pub fn process(exec: Vec<String>, variables: Vec<(String, String)>) -> Process {
+    Process {
+        exec,
+        ready: Readiness::Exec,
+        start_timeout_ms: 0,
+        probe_every_ms: 0,
+        finish: Vec::new(),
+        finish_timeout_ms: 0,
+        stop: StopSpec {
+            exec: Vec::new(),
+            signal: 15,
+            timeout_ms: STOP_TIMEOUT_MS,
+            kill: KillMode::Mixed,
+        },
+        restart: RestartSpec { policy: RestartPolicy::Never, min_ms: 0, max_ms: 0 },
+        reload: None,
+        health: None,
+        watchdog_ms: 0,
+        run: RunSpec::default(),
+        environment: Environment { variables, files: Vec::new() },
+        cgroup: CgroupSpec { path: format!("system/{NAME}"), ..CgroupSpec::default() },
+        log: LogSpec {
+            to: LogTo::Console,
+            file_size_max: 0,
+            files_max: 0,
+            age_max_s: 0,
+            quota: 0,
+            rate_max: 0,
+            timestamps: false,
+            block: false,
+        },
+    }
+}

@@ -1,0 +1,130 @@
+//! What a service's conditions are about: this machine.
+
+use std::fs;
+use std::path::Path;
+
+use graph::{Condition, ConditionTest};
+use wire::link::Role;
+
+use crate::places::words;
+
+/// Vendors of virtual machines, as DMI has them.
+const HYPERVISORS: [&str; 11] = [
+    "QEMU",
+    "KVM",
+    "VMware",
+    "innotek",
+    "Xen",
+    "Bochs",
+    "Parallels",
+    "BHYVE",
+    "Amazon EC2",
+    "Google Compute Engine",
+    "Microsoft Corporation",
+];
+/// What names the hardware, by DMI and by device tree.
+const HARDWARE: [&str; 5] = [
+    "/sys/class/dmi/id/product_name",
+    "/sys/class/dmi/id/product_family",
+    "/sys/class/dmi/id/board_name",
+    "/sys/class/dmi/id/sys_vendor",
+    "/proc/device-tree/compatible",
+];
+
+/// What is known of this machine. Looked up when a condition first asks: most graphs never do.
+#[derive(Debug)]
+pub struct Facts {
+    role: Role,
+    command_line: Option<Vec<String>>,
+    hardware: Option<String>,
+}
+
+impl Facts {
+    /// Nothing is looked up yet.
+    pub fn new(role: Role) -> Self {
+        Self { role, command_line: None, hardware: None }
+    }
+
+    /// The index of the first condition that does not hold.
+    pub fn unmet(&mut self, conditions: &[Condition]) -> Option<u8> {
+        let unmet = conditions
+            .iter()
+            .position(|condition| self.holds(&condition.test) == condition.negated);
+        unmet.map(|index| u8::try_from(index).unwrap_or(u8::MAX))
+    }
+
+    fn holds(&mut self, test: &ConditionTest) -> bool {
+        match test {
+            ConditionTest::KernelCommandLine(wanted) => {
+                let words = self.command_line.get_or_insert_with(|| words("/proc/cmdline"));
+                words.iter().any(|word| is_word(word, wanted))
+            }
+            ConditionTest::PathExists(path) => fs::metadata(path).is_ok(),
+            ConditionTest::Virtualization(kind) => self.virtualization() == kind,
+            ConditionTest::Architecture(wanted) => {
+                rustix::system::uname().machine().to_str() == Ok(wanted)
+            }
+            ConditionTest::Hardware(part) => self.hardware().contains(part.as_str()),
+        }
+    }
+
+    fn virtualization(&mut self) -> &'static str {
+        let marks = ["/run/.containerenv", "/.dockerenv"];
+        if self.role == Role::Container || marks.iter().any(|mark| Path::new(mark).exists()) {
+            return "container";
+        }
+        let hardware = self.hardware();
+        let known = HYPERVISORS.iter().any(|vendor| hardware.contains(vendor));
+        // The device tree of QEMU's `virt` machine.
+        if known || hardware.contains("linux,dummy-virt") {
+            return "vm";
+        }
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let flagged = cpu.lines().find(|line| line.starts_with("flags"));
+        match flagged.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"))
+        {
+            true => "vm",
+            false => "none",
+        }
+    }
+
+    fn hardware(&mut self) -> &str {
+        self.hardware.get_or_insert_with(|| {
+            let texts = HARDWARE.iter().filter_map(|path| fs::read(path).ok());
+            let texts: Vec<String> =
+                texts.map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', "\n")).collect();
+            texts.join("\n")
+        })
+    }
+}
+
+/// `word` is `wanted`, or `wanted=…`.
+fn is_word(word: &str, wanted: &str) -> bool {
+    word.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_condition_that_does_not_hold_is_named() {
+        let path = |path: &str| ConditionTest::PathExists(path.into());
+        let condition = |negated, test| Condition { negated, test };
+        let mut facts = Facts::new(Role::Container);
+        let here = condition(false, path("/proc/self"));
+        let absent = condition(true, path("/nowhere/at/all"));
+        let container = condition(false, ConditionTest::Virtualization("container".into()));
+        let vm = condition(false, ConditionTest::Virtualization("vm".into()));
+        let all = [here, absent, container];
+        assert_eq!(facts.unmet(&all), None);
+        let [here, absent, container] = all;
+        assert_eq!(facts.unmet(&[here, absent, container, vm]), Some(3));
+    }
+
+    #[test]
+    fn words_of_the_command_line_are_whole() {
+        assert!(is_word("quiet", "quiet") && is_word("root=/dev/sda", "root"));
+        assert!(!is_word("quietly", "quiet") && !is_word("quiet", "quietly"));
+    }
+}
