@@ -92,26 +92,12 @@ impl Client {
         method: Method,
         parameters: &P,
     ) -> Result<R, Fault> {
-        self.call_patiently(method, parameters, ANSWER)
-    }
-
-    /// Calls a method whose answer takes its time.
-    pub fn call_patiently<P: Serialize, R: DeserializeOwned>(
-        &mut self,
-        method: Method,
-        parameters: &P,
-        patience: Duration,
-    ) -> Result<R, Fault> {
         self.send(method, parameters, false)?;
-        self.reply(patience)?.ok_or(Fault::Silent)
+        self.reply(ANSWER)?.ok_or(Fault::Silent)
     }
 
-    /// Calls a method that answers with a stream; [`Client::reply`] reads it.
-    pub fn subscribe<P: Serialize>(&mut self, method: Method, parameters: &P) -> Result<(), Fault> {
-        self.send(method, parameters, true)
-    }
-
-    fn send<P: Serialize>(
+    /// Sends a call. [`Client::reply`] reads what it is answered; with `more`, again and again.
+    pub fn send<P: Serialize>(
         &mut self,
         method: Method,
         parameters: &P,

@@ -10,6 +10,9 @@ use source::{Colour, Compiled, Report, Tree};
 
 use crate::{context::Context, error::Error};
 
+/// ENOENT.
+const NO_SUCH_FILE: i32 = 2;
+
 /// Compiles this node's files. Warnings are told; mistakes are the error.
 pub fn compile_node(context: &mut Context) -> Result<Graph, Error> {
     let tree =
@@ -55,7 +58,7 @@ fn present(path: &Path) -> Result<(), Error> {
     if path.exists() {
         return Ok(());
     }
-    Err(Error::file("open", path, &io::ErrorKind::NotFound.into()))
+    Err(Error::file("open", path, &io::Error::from_raw_os_error(NO_SUCH_FILE)))
 }
 
 fn compile(tree: &Tree, context: &mut Context) -> Result<Graph, Error> {

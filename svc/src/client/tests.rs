@@ -14,10 +14,15 @@ fn list(serve: impl FnOnce(Peer) + Send + 'static) -> Result<ListReply, Fault> {
     let tree = Tree::new();
     let server = tree.serve(vec![Box::new(serve) as Serve]);
     let mut client = Client::connect(&tree.context.paths).unwrap();
-    let reply = client.call_patiently(Method::List, &Nothing {}, SHORT);
+    let reply = list_from(&mut client);
     drop(client);
     server.join().unwrap();
     reply
+}
+
+fn list_from(client: &mut Client) -> Result<ListReply, Fault> {
+    client.send(Method::List, &Nothing {}, false)?;
+    client.reply(SHORT)?.ok_or(Fault::Silent)
 }
 
 /// A reply is a reply however the stream is cut.
@@ -69,7 +74,7 @@ fn silence_ends() {
         let _ = wait.recv();
     })]);
     let mut client = Client::connect(&tree.context.paths).unwrap();
-    let reply: Result<ListReply, Fault> = client.call_patiently(Method::List, &Nothing {}, SHORT);
+    let reply = list_from(&mut client);
     assert!(matches!(reply, Err(Fault::Silent)), "{reply:?}");
     drop(done);
     server.join().unwrap();

@@ -4,13 +4,15 @@
 //! anything is changed: compile → diff → write and sync → move the symlinks → hand the graph to
 //! `supervise`. What `supervise` refuses is undone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use graph::{Graph, View};
 use serde::Serialize;
 use wire::{
     describe::changes,
-    varlink::{ApplyParameters, ApplyReply, Change, Method, Reaction},
+    varlink::{
+        self, ApplyParameters, ApplyReply, Change, ListReply, Method, Reaction, WatchParameters,
+    },
 };
 
 use super::switch::{self, Store};
@@ -23,11 +25,14 @@ use crate::{
     files,
     model::Snapshot,
     paths::Paths,
-    render::{Cell, Colour, Table},
+    render::{Cell, Colour, Screen, Table},
 };
 
-/// `supervise` answers when it has accepted the graph; before that it reads all of it.
-const ANSWER: Duration = Duration::from_secs(60);
+/// What must restart is stopped first, each service within its own time limit; this is longer
+/// than any of those in its turn should take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often a person sees the seconds go by, and the table is looked at where nothing tells.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What is printed; `--json` prints it as it is.
 #[derive(Serialize)]
@@ -51,10 +56,12 @@ pub fn run(args: &Apply, context: &mut Context) -> Result<Exit, Error> {
         Applied { graph: switch::name_of(hash), live: false, current: false, changes };
     if !args.dry_run {
         let store = Store::lock(&context.paths.graphs)?;
+        refuse_at_the_end(&context.paths)?;
         let before = store.switch(hash, &bytes)?;
-        let told = tell(&context.paths, hash, &bytes);
-        match told {
+        match tell(context, hash, &bytes) {
             Ok(live) => applied.live = live,
+            // It was accepted, and goes on.
+            Err(error @ Error::TimedOut(_)) => return Err(error),
             Err(error) => {
                 store.revert(&before)?;
                 return Err(error);
@@ -82,31 +89,90 @@ fn in_force(paths: &Paths) -> Result<Graph, Error> {
     Ok(graph.unwrap_or_default())
 }
 
+/// During a shutdown, nothing is begun; and nothing is changed, for the next boot either.
+fn refuse_at_the_end(paths: &Paths) -> Result<(), Error> {
+    let ends = Snapshot::load(paths).is_ok_and(|snapshot| snapshot.live.shutdown.is_some());
+    if ends {
+        return Err(Error::Failed("a shutdown is under way; nothing was changed".into()));
+    }
+    Ok(())
+}
+
 /// Hands the graph to `supervise`. False: there is none, as in an image that is being built.
-fn tell(paths: &Paths, hash: u64, bytes: &[u8]) -> Result<bool, Error> {
+fn tell(context: &mut Context, hash: u64, bytes: &[u8]) -> Result<bool, Error> {
+    let next = context.paths.next();
     for _ in 0..BREAKS_MAX {
-        let mut client = match Client::connect(paths) {
+        let mut client = match Client::connect(&context.paths) {
             Ok(client) => client,
             Err(Fault::Absent(_)) => return Ok(false),
             Err(fault) => return Err(fault.into()),
         };
-        // Written again each time: a supervisor that was replaced may have taken or dropped it.
-        switch::write_whole(&paths.next(), bytes)?;
-        match client.call_patiently(Method::Apply, &ApplyParameters::default(), ANSWER) {
-            Ok(ApplyReply { .. }) => return Ok(true),
-            Err(Fault::Broken) => {
-                if Snapshot::load(paths).is_ok_and(|snapshot| snapshot.hash == hash) {
-                    return Ok(true);
-                }
+        // Written again each time: a supervisor that was replaced may have dropped it. One that
+        // has put it in force finds nothing to change.
+        switch::write_whole(&next, bytes)?;
+        client.send(Method::Apply, &ApplyParameters::default(), false)?;
+        match answer(&mut client, &mut context.screen) {
+            Ok(()) => return Ok(true),
+            // A supervisor that was replaced half way goes on by itself; so it is ours that is
+            // being put in force.
+            Err(Fault::Refused(varlink::Error::Busy { .. })) => {
+                return wait_for(hash, context).map(|()| true);
             }
+            Err(Fault::Broken) if is_in_force(hash, &context.paths) => return Ok(true),
+            Err(Fault::Broken) => {}
+            Err(Fault::Silent) => return Err(late()),
             Err(fault) => {
-                switch::remove(&paths.next())?;
+                switch::remove(&next)?;
                 return Err(fault.into());
             }
         }
     }
-    switch::remove(&paths.next())?;
+    switch::remove(&next)?;
     Err(Fault::Broken.into())
+}
+
+/// Waits for the answer, which comes when the graph is in force.
+fn answer(client: &mut Client, screen: &mut Screen) -> Result<(), Fault> {
+    let begun = Instant::now();
+    let mut progress = screen.progress();
+    while begun.elapsed() < PATIENCE {
+        if client.reply::<ApplyReply>(TICK)?.is_some() {
+            return Ok(());
+        }
+        let seconds = begun.elapsed().as_secs();
+        progress.show(&format!("waiting for what must restart to stop ({seconds} s)"));
+    }
+    Err(Fault::Silent)
+}
+
+/// Waits until this graph is in force, by looking at the table: no call tells it.
+fn wait_for(hash: u64, context: &mut Context) -> Result<(), Error> {
+    let begun = Instant::now();
+    let mut client = Client::connect(&context.paths)?;
+    client.send(Method::Watch, &WatchParameters::default(), true)?;
+    while begun.elapsed() < PATIENCE {
+        if is_in_force(hash, &context.paths) {
+            return Ok(());
+        }
+        // Changes come while services stop; what comes makes us look sooner.
+        match client.reply::<ListReply>(TICK) {
+            Ok(_) => {}
+            Err(Fault::Broken) => {
+                client = Client::connect(&context.paths)?;
+                client.send(Method::Watch, &WatchParameters::default(), true)?;
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Err(late())
+}
+
+fn is_in_force(hash: u64, paths: &Paths) -> bool {
+    Snapshot::load(paths).is_ok_and(|snapshot| snapshot.hash == hash)
+}
+
+fn late() -> Error {
+    Error::TimedOut("the graph was accepted and is not in force yet: `svc status`".into())
 }
 
 fn show(applied: &Applied, context: &mut Context) -> Result<(), Error> {

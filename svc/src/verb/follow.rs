@@ -104,7 +104,7 @@ pub fn follow(
 fn watch(paths: &crate::paths::Paths) -> Result<Client, Fault> {
     let mut client = Client::connect(paths)?;
     // All services, not only those named: what they wait for may be any other.
-    client.subscribe(Method::Watch, &WatchParameters::default())?;
+    client.send(Method::Watch, &WatchParameters::default(), true)?;
     Ok(client)
 }
 

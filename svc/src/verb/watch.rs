@@ -58,7 +58,7 @@ fn stream(
     context: &mut Context,
 ) -> Result<std::convert::Infallible, Stop> {
     let mut client = Client::connect(&context.paths)?;
-    client.subscribe(Method::Watch, parameters)?;
+    client.send(Method::Watch, parameters, true)?;
     loop {
         let Some(list) = client.reply::<ListReply>(LONG)? else { continue };
         *breaks = 0;

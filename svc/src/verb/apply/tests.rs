@@ -16,16 +16,16 @@ fn bytes_of(graph: &Graph) -> (u64, Vec<u8>) {
 /// Where Cooper does not run, as in an image, nothing is handed over.
 #[test]
 fn an_image_is_only_switched() {
-    let tree = Tree::new();
+    let mut tree = Tree::new();
     let (hash, bytes) = bytes_of(&graph());
-    assert!(!tell(&tree.context.paths, hash, &bytes).unwrap());
+    assert!(!tell(&mut tree.context, hash, &bytes).unwrap());
     assert!(!tree.context.paths.next().exists());
 }
 
 /// `supervise` finds the graph in its place when it is called.
 #[test]
 fn the_graph_is_there_when_supervise_is_called() {
-    let tree = Tree::new();
+    let mut tree = Tree::new();
     let (hash, bytes) = bytes_of(&graph());
     let next = tree.context.paths.next();
     let expected = bytes.clone();
@@ -34,14 +34,14 @@ fn the_graph_is_there_when_supervise_is_called() {
         assert_eq!(fs::read(next).unwrap(), expected);
         peer.reply(&json!({"changes": []}));
     })]);
-    assert!(tell(&tree.context.paths, hash, &bytes).unwrap());
+    assert!(tell(&mut tree.context, hash, &bytes).unwrap());
     server.join().unwrap();
 }
 
 /// A supervisor that is killed half way is asked again, unless the graph is in force by then.
 #[test]
 fn a_broken_call_is_repeated() {
-    let tree = Tree::new();
+    let mut tree = Tree::new();
     let (hash, bytes) = bytes_of(&graph());
     let die = || Box::new(|mut peer: Peer| drop(peer.call())) as Serve;
     let answer = Box::new(|mut peer: Peer| {
@@ -49,28 +49,44 @@ fn a_broken_call_is_repeated() {
         peer.reply(&json!({"changes": []}));
     });
     let server = tree.serve(vec![die(), die(), answer]);
-    assert!(tell(&tree.context.paths, hash, &bytes).unwrap());
+    assert!(tell(&mut tree.context, hash, &bytes).unwrap());
     server.join().unwrap();
 
-    let tree = Tree::new();
+    let mut tree = Tree::new();
     tree.publish(&graph(), &records());
     let server = tree.serve(vec![die()]);
-    assert!(tell(&tree.context.paths, hash, &bytes).unwrap());
+    assert!(tell(&mut tree.context, hash, &bytes).unwrap());
     server.join().unwrap();
 }
 
 /// A graph that is refused does not stay for the next supervisor to find.
 #[test]
 fn a_refused_graph_is_taken_back() {
-    let tree = Tree::new();
+    let mut tree = Tree::new();
     let (hash, bytes) = bytes_of(&graph());
     let server = tree.serve(vec![Box::new(|mut peer: Peer| {
         let _ = peer.call();
         peer.refuse(&varlink::Error::InvalidGraph { reason: "a newer version".into() });
     })]);
-    let error = tell(&tree.context.paths, hash, &bytes).unwrap_err();
+    let error = tell(&mut tree.context, hash, &bytes).unwrap_err();
     assert_eq!(error.exit(), Exit::Invalid);
     assert!(!tree.context.paths.next().exists());
+    server.join().unwrap();
+}
+
+/// A supervisor that goes on with it by itself is waited for.
+#[test]
+fn a_supervisor_that_goes_on_is_waited_for() {
+    let mut tree = Tree::new();
+    tree.publish(&graph(), &records());
+    let (hash, bytes) = bytes_of(&graph());
+    let busy = Box::new(|mut peer: Peer| {
+        let _ = peer.call();
+        peer.refuse(&varlink::Error::Busy { reason: "a new graph is being put in force".into() });
+    });
+    let watched = Box::new(|mut peer: Peer| assert_eq!(peer.call().0, "Watch"));
+    let server = tree.serve(vec![busy, watched]);
+    assert!(tell(&mut tree.context, hash, &bytes).unwrap());
     server.join().unwrap();
 }
 
