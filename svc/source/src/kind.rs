@@ -3,11 +3,13 @@
 //! A [`Shape`] knows neither its key nor its service; it reads one value and says everything that
 //! is wrong with it.
 
+mod tables;
+mod words;
+
 use graph::LimitSpec;
 
 use crate::{
     name,
-    nearest::nearest,
     schema::Named,
     text::At,
     units::{self, Wrong, wrong},
@@ -187,8 +189,8 @@ impl Shape {
             | Self::Accounts
             | Self::Conditions
             | Self::Capabilities => self.list(value, wrongs),
-            Self::Limits => limits(value, wrongs),
-            Self::Variables => variables(value, wrongs),
+            Self::Limits => tables::limits(value, wrongs),
+            Self::Variables => tables::variables(value, wrongs),
             Self::Table { .. } | Self::CgroupKeys => Err(self.mismatch(value)),
         };
         read.map_err(|wrong| wrongs.push((value.at, wrong))).ok()
@@ -255,22 +257,22 @@ impl Shape {
             Self::Url => {
                 units::url(text).map(|(address, host, path)| Parsed::Http { address, host, path })
             }
-            Self::CgroupPath => cgroup_path(text).map(Parsed::Text),
-            Self::Choice(words) => choice(text, words),
-            Self::Duration => milliseconds(text),
+            Self::CgroupPath => words::cgroup_path(text).map(Parsed::Text),
+            Self::Choice(words) => words::choice(text, words),
+            Self::Duration => words::milliseconds(text),
             Self::DurationOrOff if text == "off" => Ok(Parsed::Millis(0)),
-            Self::DurationOrOff => milliseconds(text),
+            Self::DurationOrOff => words::milliseconds(text),
             Self::Age if text == "off" => Ok(Parsed::Wide(0)),
             // A second at least: 0 means that age does not matter.
             Self::Age => units::duration_ms(text).map(|ms| Parsed::Wide(ms.div_ceil(1000).max(1))),
             Self::Size => units::size(text).map(Parsed::Wide),
             Self::Mode => units::mode(text).map(Parsed::Mode),
-            Self::Signal => catchable(text),
+            Self::Signal => words::catchable(text),
             Self::LogTarget if matches!(text, "files" | "none" | "console") => {
                 Ok(Parsed::Text(text.to_string()))
             }
             Self::LogTarget => name::check(text).map(|()| Parsed::Text(text.to_string())),
-            Self::Line | Self::Account => line(text),
+            Self::Line | Self::Account => words::line(text),
             // None of these is one string.
             Self::Flag
             | Self::True
@@ -361,16 +363,16 @@ impl Shape {
     /// Reads one element of a list.
     fn element(self, text: &str, first: bool) -> Result<String, Wrong> {
         let checked = match self {
-            Self::Command if first => program(text),
+            Self::Command if first => words::program(text),
             Self::Command if text.contains('\0') => wrong("a NUL byte", "no argument can have one"),
             Self::Command => Ok(()),
             Self::Names | Self::Provides => name::check(text),
             Self::Paths => units::path(text).map(drop),
             Self::EnvironmentFiles => units::path(text.strip_prefix('-').unwrap_or(text)).map(drop),
-            Self::Directories => directory(text),
-            Self::Binds => bind(text),
+            Self::Directories => words::directory(text),
+            Self::Binds => words::bind(text),
             Self::Capabilities => units::capability(text).map(drop),
-            Self::Accounts | Self::Conditions => line(text).map(drop),
+            Self::Accounts | Self::Conditions => words::line(text).map(drop),
             // None of these is a list.
             Self::Line
             | Self::Path
@@ -397,175 +399,4 @@ impl Shape {
         };
         checked.map(|()| text.to_string())
     }
-}
-
-fn line(text: &str) -> Result<Parsed, Wrong> {
-    if text.trim().is_empty() {
-        return wrong("an empty text", "write something, or leave the key out");
-    }
-    if text.contains(|c: char| c.is_control()) {
-        return wrong("a control character", "write one line of plain text");
-    }
-    Ok(Parsed::Text(text.to_string()))
-}
-
-fn choice(text: &str, words: &'static [&'static str]) -> Result<Parsed, Wrong> {
-    if words.contains(&text) {
-        return Ok(Parsed::Text(text.to_string()));
-    }
-    let help = match nearest(text, words.iter().copied()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("write {}", Shape::Choice(words).noun()),
-    };
-    wrong(format!("`{text}` is not known here"), help)
-}
-
-fn milliseconds(text: &str) -> Result<Parsed, Wrong> {
-    let ms = units::duration_ms(text)?;
-    match u32::try_from(ms) {
-        Ok(0) => wrong("a duration of nothing", "write at least \"1ms\""),
-        Ok(ms) => Ok(Parsed::Millis(ms)),
-        Err(_) => wrong(format!("`{text}` is too long"), "write at most \"49d\""),
-    }
-}
-
-fn catchable(text: &str) -> Result<Parsed, Wrong> {
-    let signal = units::signal(text)?;
-    let name = units::signal_name(signal);
-    if matches!(name.as_str(), "SIGKILL" | "SIGSTOP") {
-        return wrong(
-            format!("no program can react to {name}"),
-            "choose a signal that it handles, such as \"SIGTERM\"; SIGKILL follows by itself after \
-             `stop.timeout`",
-        );
-    }
-    Ok(Parsed::Signal(signal))
-}
-
-fn program(text: &str) -> Result<(), Wrong> {
-    if text.is_empty() || text.contains('\0') {
-        return wrong("an empty program name", "write a path, \"/usr/bin/PROGRAM\"");
-    }
-    if text.contains('/') && !text.starts_with('/') {
-        return wrong(
-            format!("`{text}` is a relative path"),
-            "write the whole path from the root, or the program's name alone",
-        );
-    }
-    if text.contains(' ') && !text.starts_with('/') {
-        return wrong(
-            format!("`{text}` is not a program's name"),
-            "write each argument as an element of its own",
-        );
-    }
-    Ok(())
-}
-
-fn directory(text: &str) -> Result<(), Wrong> {
-    match text.rsplit_once(':') {
-        Some((path, mode)) => units::path(path).and(units::mode(mode)).map(drop),
-        None => units::path(text).map(drop),
-    }
-}
-
-fn bind(text: &str) -> Result<(), Wrong> {
-    match text.split_once(':') {
-        Some((source, target)) => units::path(source).and(units::path(target)).map(drop),
-        None => wrong(
-            format!("`{text}` has no target"),
-            format!("write \"/SOURCE:/TARGET\", such as \"{text}:{text}\""),
-        ),
-    }
-}
-
-fn cgroup_path(text: &str) -> Result<String, Wrong> {
-    let parts: Vec<&str> = text.split('/').collect();
-    if text.is_empty() || parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-        return wrong(
-            format!("`{text}` is not a path below the managed root"),
-            "write a relative path, such as \"system/NAME\" or \"podruntime/NAME\"",
-        );
-    }
-    let taken = parts.first().copied().filter(|first| matches!(*first, "init.scope" | "kubepods"));
-    match taken {
-        Some(first) => wrong(
-            format!("`{first}` belongs to somebody else"),
-            "use \"system/NAME\" or \"podruntime/NAME\": kubepods is kubelet's, init.scope is \
-             init's",
-        ),
-        None => Ok(text.to_string()),
-    }
-}
-
-fn limits(value: &Value, wrongs: &mut Wrongs) -> Result<Parsed, Wrong> {
-    if !matches!(value.data, Data::Table(_)) {
-        return Err(Shape::Limits.mismatch(value));
-    }
-    let mut limits = Vec::new();
-    for entry in value.entries() {
-        if !units::LIMITS.contains(&entry.key.as_str()) {
-            let plain = entry.key.to_lowercase();
-            let plain = plain.trim_start_matches("rlimit_").trim_start_matches("limit");
-            let help = match nearest(plain, units::LIMITS) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the kernel's limits are: {}", units::LIMITS.join(", ")),
-            };
-            let message = format!("unknown limit `{}`", entry.key);
-            wrongs.push((entry.key_at, Wrong { message, help }));
-            continue;
-        }
-        let text = match &entry.value.data {
-            Data::Text(text) => text.clone(),
-            Data::Integer(number) => number.to_string(),
-            Data::Flag(_) | Data::Array(_) | Data::Table(_) | Data::Other(_) => {
-                String::from(entry.value.noun())
-            }
-        };
-        match units::limit(&text) {
-            Ok((soft, hard)) => limits.push(LimitSpec { name: entry.key.clone(), soft, hard }),
-            Err(wrong) => wrongs.push((entry.value.at, wrong)),
-        }
-    }
-    Ok(Parsed::Limits(limits))
-}
-
-fn variables(value: &Value, wrongs: &mut Wrongs) -> Result<Parsed, Wrong> {
-    if !matches!(value.data, Data::Table(_)) {
-        return Err(Shape::Variables.mismatch(value));
-    }
-    let mut pairs = Vec::new();
-    for entry in value.entries() {
-        let Data::Text(text) = &entry.value.data else {
-            wrongs.push((entry.value.at, Shape::Line.mismatch(&entry.value)));
-            continue;
-        };
-        match variable(&entry.key, text) {
-            Ok(()) => {
-                pairs.push(Pair { name: entry.key.clone(), value: text.clone(), at: entry.key_at })
-            }
-            Err(wrong) => wrongs.push((entry.key_at, wrong)),
-        }
-    }
-    Ok(Parsed::Pairs(pairs))
-}
-
-fn variable(name: &str, value: &str) -> Result<(), Wrong> {
-    let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !well_formed {
-        return wrong(
-            format!("`{name}` is not a variable's name"),
-            "use letters, digits and `_`, and no digit first",
-        );
-    }
-    if matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC" | "WATCHDOG_PID") {
-        return wrong(
-            format!("`{name}` is set by Cooper"),
-            "use `ready = { notify = \"systemd\" }` or `watchdog = \"30s\"` instead",
-        );
-    }
-    if value.contains('\0') {
-        return wrong("a NUL byte", "no variable can have one");
-    }
-    Ok(())
 }

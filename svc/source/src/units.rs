@@ -19,8 +19,8 @@ pub(crate) fn wrong<T>(message: impl Into<String>, help: impl Into<String>) -> R
     Err(Wrong { message: message.into(), help: help.into() })
 }
 
-const TIME_HELP: &str = "write a number and its unit, such as \"30s\", \"2m\", \"100ms\" or \"1h30m\": \
-     the units are ms, s, m, h and d";
+const TIME_HELP: &str = "write a number and its unit, such as \"30s\", \"2m\", \"100ms\" or \
+                         \"1h30m\": the units are ms, s, m, h and d";
 
 /// `"1h30m"` in milliseconds.
 pub(crate) fn duration_ms(text: &str) -> Result<u64, Wrong> {
@@ -77,8 +77,8 @@ fn unit_help(number: u64, unit: &str) -> String {
     format!("write \"{number}{unit}\": the units are ms, s, m, h and d")
 }
 
-const SIZE_HELP: &str = "write a number of bytes, or one with a unit of 1024, such as \"16M\": the units are K, M, G \
-     and T";
+const SIZE_HELP: &str = "write a number of bytes, or one with a unit of 1024, such as \"16M\": \
+                         the units are K, M, G and T";
 
 /// `"16M"` in bytes.
 pub(crate) fn size(text: &str) -> Result<u64, Wrong> {

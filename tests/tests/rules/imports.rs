@@ -78,7 +78,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "source",
         rooms: &["graph"],
-        crates: &["caps", "toml", "toml_edit"],
+        crates: &["caps", "serde", "toml"],
         pure: false,
         long_lived: false,
     },

@@ -4,13 +4,30 @@ use super::{For::All, Key};
 use crate::kind::Shape::{Accounts, Duration, Names, Table};
 
 /// In the order of `docs/services.md`.
-#[rustfmt::skip] // A table reads as a table.
 pub(crate) const NODE: &[Key] = &[
-    Key::new("services", Names, All, "What this node runs beside what the bundle `default` says: added to its `wants`.").default("[]"),
+    Key::new(
+        "services",
+        Names,
+        All,
+        "What this node runs beside what the bundle `default` says: added to its `wants`.",
+    )
+    .default("[]"),
     Key::new("control", Table { shorthand: "" }, All, "Who may do what."),
-    Key::new("control.operators", Accounts, All, "Users, and groups as `@GROUP`, who may operate services; root always may.").default("[]"),
+    Key::new(
+        "control.operators",
+        Accounts,
+        All,
+        "Users, and groups as `@GROUP`, who may operate services; root always may.",
+    )
+    .default("[]"),
     Key::new("shutdown", Table { shorthand: "" }, All, "The end."),
-    Key::new("shutdown.budget", Duration, All, "All services are stopped within this; what is left is killed.").default("\"90s\""),
+    Key::new(
+        "shutdown.budget",
+        Duration,
+        All,
+        "All services are stopped within this; what is left is killed.",
+    )
+    .default("\"90s\""),
 ];
 
 /// Keys of `node.toml` that other programs read (node-setup, node-image, init): taken as they
