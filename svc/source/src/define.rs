@@ -4,8 +4,8 @@
 
 use graph::{
     Bundle, CapabilitySet, CgroupSpec, Condition, ConditionTest, Environment, Health, KillMode,
-    Kind, LimitSpec, LogSpec, LogTo, MountSpec, OnChange, Probe, Process, Readiness, Reload,
-    RestartPolicy, RestartSpec, RunSpec, Service, StopSpec, TtySpec, UserSpec,
+    Kind, LogSpec, LogTo, MountSpec, OnChange, Probe, Process, Readiness, Reload, RestartPolicy,
+    RestartSpec, RunSpec, Service, StopSpec, TtySpec, UserSpec,
 };
 
 use crate::{
@@ -307,7 +307,7 @@ impl Define<'_, '_> {
                 .fields
                 .has("run.oom-score-adj")
                 .then(|| read.number("run.oom-score-adj")),
-            limits: limits(read),
+            limits: read.limits("run.limits"),
             capabilities: (bounding.is_some() || ambient != 0)
                 .then_some(CapabilitySet { bounding, ambient }),
             no_new_privs: read.flag("run.no-new-privs"),
@@ -445,15 +445,6 @@ fn cgroup(read: Typed<'_>, name: &str) -> CgroupSpec {
         delegate: read.flag("cgroup.delegate"),
         settings: settings.map(|pair| (pair.name.clone(), pair.value.clone())).collect(),
     }
-}
-
-/// What systemd gives as well: few by default, because of `select`, and many on request.
-fn limits(read: Typed<'_>) -> Vec<LimitSpec> {
-    let mut limits = read.limits("run.limits");
-    if !limits.iter().any(|limit| limit.name == "nofile") {
-        limits.push(LimitSpec { name: "nofile".to_string(), soft: 1024, hard: 524_288 });
-    }
-    limits
 }
 
 /// From the shortest target to the longest, so that a mount in a mount comes second.
