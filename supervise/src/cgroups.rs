@@ -46,16 +46,23 @@ impl Cgroups {
         Self { root }
     }
 
-    /// The cgroup for a new process, made, and set up if it is the main one; none where there are
-    /// no cgroups.
-    pub fn enter(&self, spec: &CgroupSpec, main: bool) -> Result<Option<Group>, SpawnError> {
+    /// The cgroup for a new process, made and set up; none where there are no cgroups.
+    ///
+    /// One that is there and empty is made anew. It may have been killed, and Linux 6.14 and later
+    /// kill whatever is cloned into a cgroup that has ever been: they compare the count of kills
+    /// of the parent's cgroup with that of the child's (`kill_seq` in kernel/cgroup/cgroup.c).
+    pub fn enter(&self, spec: &CgroupSpec) -> Result<Option<Group>, SpawnError> {
         let Some(root) = &self.root else { return Ok(None) };
         let fail = |error: Error| {
             warn!("{error}");
             SpawnError { step: Step::Cgroup, errno: error_number(error.errno()) }
         };
+        let found = self.find(spec).map(|group| group.is_populated());
+        if found == Some(Ok(false)) {
+            self.remove(spec);
+        }
         let group = root.make(&spec.path).map_err(fail)?;
-        if main {
+        if found != Some(Ok(true)) {
             for (key, value) in &spec.settings {
                 match group.set(key, value) {
                     Ok(()) => {}

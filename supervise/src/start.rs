@@ -160,7 +160,7 @@ impl Shell<'_> {
             return Err(definition(Errno::NOEXEC));
         };
         let prepared = self.prepare(id, &service.name, process, role)?;
-        let cgroup = self.world.cgroups.enter(&process.cgroup, role == Role::Main)?;
+        let cgroup = self.world.cgroups.enter(&process.cgroup)?;
         let word = match role {
             Role::Main => {
                 self.enter_start(id);
