@@ -62,17 +62,21 @@ impl Unit {
     }
 
     fn resume_spawning(&mut self, turn: &mut Turn<'_>, alive: Alive) {
+        match alive.main {
+            Process::Never => {
+                turn.actions.push(Action::Spawn(self.incarnation));
+                return;
+            }
+            // It may not have been told yet. It asks for nothing.
+            Process::Gone | Process::Alive => self.spawned(turn),
+        }
         match (alive.main, alive.executed) {
-            (Process::Never, _) => turn.actions.push(Action::Spawn(self.incarnation)),
             // Its end will be told.
-            (Process::Gone, _) => self.exists(),
+            (Process::Never | Process::Gone, _) => {}
             (Process::Alive, true) => self.executed(turn),
             // Its error pipe went with the last supervisor, so nobody would learn whether its
             // program is ever executed. It ends, and is made again.
-            (Process::Alive, false) => {
-                self.exists();
-                turn.actions.push(Action::KillMain);
-            }
+            (Process::Alive, false) => turn.actions.push(Action::KillMain),
         }
     }
 
@@ -119,12 +123,6 @@ impl Unit {
         match alive.command {
             Process::Never => turn.actions.push(Action::Run(self.incarnation, command)),
             Process::Gone | Process::Alive => {}
-        }
-    }
-
-    fn exists(&mut self) {
-        if let State::Spawning { exists, .. } = &mut self.state {
-            *exists = true;
         }
     }
 }

@@ -26,11 +26,7 @@ impl Unit {
         match event {
             Event::Stop => self.stop_start(turn, main),
             Event::Reset => self.failures = 0,
-            Event::Spawned(_) if exists => {}
-            Event::Spawned(_) => {
-                let deadline = turn.now.after_ms(turn.policy.start_timeout_ms);
-                self.state = State::Spawning { exists: true, deadline };
-            }
+            Event::Spawned(_) => self.spawned(turn),
             // Conditions are looked at before the process is made.
             Event::Unmet(_, _) if exists => {}
             Event::Unmet(_, condition) => self.state = State::Skipped { condition },
@@ -59,6 +55,14 @@ impl Unit {
             | Event::CommandEnded(_, _, _)
             | Event::Unhealthy(_)
             | Event::Healthy(_) => {}
+        }
+    }
+
+    /// The process exists: now the time counts that it has to get ready.
+    pub(crate) fn spawned(&mut self, turn: &mut Turn<'_>) {
+        if let State::Spawning { exists: false, .. } = self.state {
+            let deadline = turn.now.after_ms(turn.policy.start_timeout_ms);
+            self.state = State::Spawning { exists: true, deadline };
         }
     }
 
