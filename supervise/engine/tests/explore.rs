@@ -21,7 +21,7 @@ struct Budget {
     requests: u8,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Found {
     graphs: usize,
     worlds: usize,
@@ -42,13 +42,91 @@ const COUNT: usize = 4;
 
 #[test]
 fn every_graph_of_requires() {
+    let all = Family { budget: Budget { faults: 1, requests: 1 }, crashes: true };
+    let found = all.explore(requires().iter().map(|shape| graph_of(shape, longrun)));
+    assert!(found.worlds > 100_000, "the model has become too small");
+}
+
+#[test]
+fn every_graph_with_two_faults() {
+    let all = Family { budget: Budget { faults: 2, requests: 0 }, crashes: false };
+    let found = all.explore(requires().iter().map(|shape| graph_of(shape, longrun)));
+    assert!(found.worlds > 10_000, "the model has become too small");
+}
+
+#[test]
+fn every_graph_with_two_changes_of_mind() {
+    let all = Family { budget: Budget { faults: 0, requests: 2 }, crashes: false };
+    let found = all.explore(requires().iter().map(|shape| graph_of(shape, longrun)));
+    assert!(found.worlds > 10_000, "the model has become too small");
+}
+
+#[test]
+fn every_mix_of_relations() {
+    let shapes = shapes(&[Edge::None, Edge::Requires, Edge::Wants, Edge::After]);
+    let all = Family { budget: Budget { faults: 1, requests: 0 }, crashes: false };
+    let found = all.explore(shapes.iter().map(|shape| graph_of(shape, longrun)));
+    assert!(found.worlds > 10_000, "the model has become too small");
+    let all = Family { budget: Budget { faults: 0, requests: 1 }, crashes: false };
+    let found = all.explore(shapes.iter().map(|shape| graph_of(shape, longrun)));
+    assert!(found.worlds > 10_000, "the model has become too small");
+}
+
+#[test]
+fn every_kind_of_service() {
+    let kinds: [[Kind; 4]; 4] = [
+        [oneshot, oneshot, oneshot, oneshot],
+        [longrun, oneshot, bundle, longrun],
+        [oneshot, bundle, longrun, oneshot],
+        [bundle, longrun, oneshot, bundle],
+    ];
+    let all = Family { budget: Budget { faults: 1, requests: 1 }, crashes: false };
+    for kinds in kinds {
+        let kind = |name: &str| kinds[usize::from(name.as_bytes()[0] - b'a')](name);
+        let found = all.explore(requires().iter().map(|shape| graph_of(shape, kind)));
+        assert!(found.worlds > 1_000, "the model has become too small");
+    }
+}
+
+#[test]
+fn every_pair_of_conflicts() {
+    let all = Family { budget: Budget { faults: 1, requests: 1 }, crashes: false };
+    let pairs = (0..COUNT as u32).flat_map(|from| (0..from).map(move |to| (from, to)));
+    for (from, to) in pairs {
+        let found = all.explore(requires().iter().map(|shape| {
+            let mut graph = graph_of(shape, longrun);
+            graph.services[from as usize].conflicts.push(ServiceId(to));
+            graph
+        }));
+        assert!(found.worlds > 1_000, "the model has become too small");
+    }
+}
+
+type Kind = fn(&str) -> Service;
+
+/// Graphs to be explored in the same way.
+struct Family {
+    budget: Budget,
+    /// Whether the shell is killed after each record and each action, too.
+    crashes: bool,
+}
+
+impl Family {
+    fn explore(&self, graphs: impl Iterator<Item = Graph>) -> Found {
+        let mut found = Found::default();
+        for graph in graphs {
+            explore(&graph, self, &mut found);
+        }
+        println!("{found:?}");
+        found
+    }
+}
+
+/// Each graph whose edges are all `requires`.
+fn requires() -> Vec<Vec<Edge>> {
     let shapes = shapes(&[Edge::None, Edge::Requires]);
     assert_eq!(shapes.len(), 31, "the directed acyclic graphs of four nodes");
-    let found = explore_all(&shapes, Budget { faults: 1, requests: 1 }, longrun);
-    println!(
-        "{} graphs {} worlds {} steps {} crashes",
-        found.graphs, found.worlds, found.steps, found.crashes
-    );
+    shapes
 }
 
 /// All graphs, one of each class that differs only by names.
@@ -123,14 +201,6 @@ fn graph_of(shape: &[Edge], kind: impl Fn(&str) -> Service) -> Graph {
     graph(services)
 }
 
-fn explore_all(shapes: &[Vec<Edge>], budget: Budget, kind: impl Fn(&str) -> Service) -> Found {
-    let mut found = Found::default();
-    for shape in shapes {
-        explore(&graph_of(shape, &kind), budget, &mut found);
-    }
-    found
-}
-
 struct Node {
     world: World,
     budget: Budget,
@@ -139,12 +209,12 @@ struct Node {
     key: u64,
 }
 
-fn explore(graph: &Graph, budget: Budget, found: &mut Found) {
+fn explore(graph: &Graph, family: &Family, found: &mut Found) {
     // True while a world is on the path that is being explored.
     let mut seen = HashMap::new();
     let mut first = World::new(graph);
     first.step(graph, Input::StartAll);
-    let mut path = vec![node(graph, first, budget, false)];
+    let mut path = vec![node(graph, first, family.budget, false)];
     seen.insert(path[0].key, true);
     found.graphs += 1;
     while let Some(top) = path.last_mut() {
@@ -162,7 +232,10 @@ fn explore(graph: &Graph, budget: Budget, found: &mut Found) {
         let _told = OnPanic(graph, &top.world, choice.input);
         let mut world = top.world.clone();
         world.step(graph, choice.input);
-        found.crashes += survives_crashes(graph, &top.world, choice.input, &world, top.shutdown);
+        if family.crashes {
+            found.crashes +=
+                survives_crashes(graph, &top.world, choice.input, &world, top.shutdown);
+        }
         repeats_nothing(graph, &world, choice.input);
         let next = node(graph, world, budget, shutdown);
         match seen.entry(next.key) {
