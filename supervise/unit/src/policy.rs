@@ -101,6 +101,16 @@ impl Policy {
         }
     }
 
+    /// It may be ready by a probe.
+    pub(crate) const fn probes_readiness(&self) -> bool {
+        matches!((self.kind, self.readiness), (Kind::Longrun, Readiness::Signal))
+    }
+
+    /// It is probed while up.
+    pub(crate) const fn probes_health(&self) -> bool {
+        self.health && matches!(self.kind, Kind::Longrun)
+    }
+
     /// How long to wait before the restart that follows so many `failures` in a row.
     pub(crate) fn backoff_ms(&self, failures: u32) -> u32 {
         let Some(doublings) = failures.checked_sub(2) else { return 0 };

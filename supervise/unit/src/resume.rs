@@ -1,8 +1,8 @@
 //! A new supervisor goes on where the last one was killed.
 
 use crate::{
-    Action, Actions, Command, Event, Exit, Instant, Kind, Left, Main, Policy, Readiness, Reloading,
-    SpawnError, Stage, State, Step, Unit, step::Turn,
+    Action, Actions, Command, Event, Exit, Instant, Left, Main, Policy, Reloading, SpawnError,
+    Stage, State, Step, Unit, step::Turn,
 };
 
 /// What a new supervisor found of the processes that the record names.
@@ -42,12 +42,11 @@ impl Unit {
             | State::Failed
             | State::Skipped { .. } => {}
             State::Spawning { .. } => self.resume_spawning(&mut turn, alive),
-            State::Starting { .. } => match (policy.kind, policy.readiness) {
-                (Kind::Longrun, Readiness::Signal) => {
+            State::Starting { .. } => {
+                if policy.probes_readiness() {
                     turn.actions.push(Action::ProbeReady(self.incarnation));
                 }
-                (Kind::Longrun, Readiness::Exec) | (Kind::Oneshot | Kind::Bundle, _) => {}
-            },
+            }
             State::Up { reloading, .. } => self.resume_up(&mut turn, reloading, alive),
             State::Stopping { stage, left, .. } => {
                 self.resume_stopping(&mut turn, stage, left, alive);
@@ -81,7 +80,7 @@ impl Unit {
     }
 
     fn resume_up(&self, turn: &mut Turn<'_>, reloading: Reloading, alive: Alive) {
-        if turn.policy.health && turn.policy.kind == Kind::Longrun {
+        if turn.policy.probes_health() {
             turn.actions.push(Action::ProbeHealth(self.incarnation));
         }
         if let Reloading::Command { .. } = reloading {

@@ -102,7 +102,7 @@ impl Unit {
                     self.exit = Some(exit);
                     self.become_up(turn, 0);
                 }
-                Kind::Longrun | Kind::Oneshot | Kind::Bundle => self.ended(turn, exit, None),
+                Kind::Longrun | Kind::Oneshot | Kind::Bundle => self.ended(turn, exit),
             },
             Event::DeadlinePassed => self.fail(turn, Cause::StartTimeout, Main::Alive),
             Event::Extend(_, us) => {
@@ -112,7 +112,7 @@ impl Unit {
             Event::WatchdogInterval(_, us) => {
                 self.state = State::Starting { deadline, watchdog_us: us };
             }
-            Event::Stopping(_) => self.leaves(turn, None),
+            Event::Stopping(_) => self.leaves(turn),
             // It is on its way up.
             Event::Start => {}
             // A program that is not ready cannot be told to re-read anything.
@@ -135,8 +135,8 @@ impl Unit {
     /// An ordered stop before it was up. The stop command is not run, because it talks to a
     /// service that is up (as in systemd).
     fn stop_start(&mut self, turn: &mut Turn<'_>, main: Main) {
+        let command = self.leave(turn);
         self.ordered_down();
-        turn.actions.push(Action::ProbeNot);
-        self.stop_by_signal(turn, Left { main, command: None }, Next::Down);
+        self.stop_by_signal(turn, Left { main, command }, Next::Down);
     }
 }

@@ -31,8 +31,13 @@ impl Unit {
                 }
                 Main::Alive | Main::Gone => {}
             },
-            Event::Unmet(_, _) | Event::SpawnFailed(_, _) => match left.main {
-                // There is no process, and will be none.
+            // There is no process, and will be none.
+            Event::Unmet(_, _) => match left.main {
+                Main::Asked => self.main_gone(turn, stage, left, deadline, next),
+                // Conditions are looked at before a process is made.
+                Main::Alive | Main::Gone => {}
+            },
+            Event::SpawnFailed(_, _) => match left.main {
                 Main::Asked | Main::Alive => self.main_gone(turn, stage, left, deadline, next),
                 Main::Gone => {}
             },
@@ -137,9 +142,8 @@ impl Unit {
 
     /// It goes down because something is wrong with it; the policy says what comes after.
     pub(crate) fn fail(&mut self, turn: &mut Turn<'_>, cause: Cause, main: Main) {
-        let command = self.leave_up(turn.policy.backoff_max_ms, turn.now);
+        let command = self.leave(turn);
         self.last = Some(cause);
-        turn.actions.push(Action::ProbeNot);
         self.enter(turn, Stage::Signal, Left { main, command }, Next::Policy);
         if cause == Cause::Watchdog {
             // Before the stop signal it would take in good order, it is to leave a core.
@@ -149,10 +153,10 @@ impl Unit {
     }
 
     /// It said that it stops, by itself. It has as long for that as if it had been told to.
-    pub(crate) fn leaves(&mut self, turn: &mut Turn<'_>, command: Option<Command>) {
+    pub(crate) fn leaves(&mut self, turn: &mut Turn<'_>) {
+        let command = self.leave(turn);
         // How it ends is learnt when it does.
         self.last = Some(Cause::Exited(Exit::Lost));
-        turn.actions.push(Action::ProbeNot);
         let left = Left { main: Main::Alive, command };
         let deadline = turn.now.after_ms(turn.policy.stop_timeout_ms);
         self.state = State::Stopping { stage: Stage::Signal, left, deadline, next: Next::Policy };
@@ -162,10 +166,10 @@ impl Unit {
     }
 
     /// The main process ended by itself.
-    pub(crate) fn ended(&mut self, turn: &mut Turn<'_>, exit: Exit, command: Option<Command>) {
+    pub(crate) fn ended(&mut self, turn: &mut Turn<'_>, exit: Exit) {
+        let command = self.leave(turn);
         self.exit = Some(exit);
         self.last = Some(Cause::Exited(exit));
-        turn.actions.push(Action::ProbeNot);
         self.sweep(turn, Left { main: Main::Gone, command }, Next::Policy);
     }
 

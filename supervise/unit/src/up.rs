@@ -8,18 +8,15 @@ use crate::{
 impl Unit {
     /// It is ready now.
     pub(crate) fn become_up(&mut self, turn: &mut Turn<'_>, watchdog_us: u64) {
+        self.end_probes(turn);
         self.state = State::Up {
             since: turn.now,
             degraded: false,
             reloading: Reloading::No,
             watchdog: promise(turn.now, watchdog_us),
         };
-        match turn.policy.kind {
-            Kind::Longrun if turn.policy.health => {
-                turn.actions.push(Action::ProbeHealth(self.incarnation));
-            }
-            Kind::Longrun => turn.actions.push(Action::ProbeNot),
-            Kind::Oneshot | Kind::Bundle => {}
+        if turn.policy.probes_health() {
+            turn.actions.push(Action::ProbeHealth(self.incarnation));
         }
     }
 
@@ -41,10 +38,7 @@ impl Unit {
                     *reloading = Reloading::No;
                 }
             }
-            Event::Exited(_, exit) => {
-                let command = self.leave_up(turn.policy.backoff_max_ms, turn.now);
-                self.ended(turn, exit, command);
-            }
+            Event::Exited(_, exit) => self.ended(turn, exit),
             Event::CommandEnded(_, Command::Reload, _) => self.reload_ended(turn),
             Event::Unhealthy(_) if turn.policy.health_restarts => {
                 self.fail(turn, Cause::Unhealthy, Main::Alive);
@@ -59,10 +53,7 @@ impl Unit {
                 // Its command causes it, and the command's end ends it.
                 Reloading::Command { .. } => {}
             },
-            Event::Stopping(_) => {
-                let command = self.leave_up(turn.policy.backoff_max_ms, turn.now);
-                self.leaves(turn, command);
-            }
+            Event::Stopping(_) => self.leaves(turn),
             Event::Extend(_, us) => {
                 if let Reloading::Announced { until } = reloading {
                     *until = turn.extended(*until, us);
@@ -167,33 +158,48 @@ impl Unit {
 
     /// An ordered stop of what is up.
     fn stop_up(&mut self, turn: &mut Turn<'_>, main: Main) {
-        let command = self.leave_up(turn.policy.backoff_max_ms, turn.now);
+        let command = self.leave(turn);
         self.ordered_down();
-        match turn.policy.kind {
-            Kind::Longrun => turn.actions.push(Action::ProbeNot),
-            Kind::Oneshot => {}
-            Kind::Bundle => {
-                self.state = State::Down;
-                return;
-            }
-        }
         let left = Left { main, command };
-        if command.is_some() {
-            self.enter(turn, Stage::Interrupt, left, Next::Down);
-        } else {
-            self.stop_by_command(turn, left);
+        match (turn.policy.kind, command) {
+            (Kind::Bundle, _) => self.state = State::Down,
+            (Kind::Longrun | Kind::Oneshot, Some(_)) => {
+                self.enter(turn, Stage::Interrupt, left, Next::Down);
+            }
+            (Kind::Longrun | Kind::Oneshot, None) => self.stop_by_command(turn, left),
         }
     }
 
-    /// Forgets the failures of a life that was long enough, and says which command runs.
-    pub(crate) fn leave_up(&mut self, backoff_max_ms: u32, now: Instant) -> Option<Command> {
+    /// What ends with `Starting` or `Up`, whatever comes next: probes, and the count of failures
+    /// if it was up for long. Says which command runs.
+    pub(crate) fn leave(&mut self, turn: &mut Turn<'_>) -> Option<Command> {
+        self.end_probes(turn);
         let State::Up { since, reloading, .. } = self.state else { return None };
-        if since.after_ms(backoff_max_ms) <= now {
+        if since.after_ms(turn.policy.backoff_max_ms) <= turn.now {
             self.failures = 0;
         }
         match reloading {
             Reloading::Command { .. } => Some(Command::Reload),
             Reloading::No | Reloading::Announced { .. } => None,
+        }
+    }
+
+    fn end_probes(&self, turn: &mut Turn<'_>) {
+        let probed = match self.state {
+            State::Starting { .. } => turn.policy.probes_readiness(),
+            State::Up { .. } => turn.policy.probes_health(),
+            State::Down
+            | State::Spawning { .. }
+            | State::Stopping { .. }
+            | State::Finishing { .. }
+            | State::Cleaning { .. }
+            | State::Backoff { .. }
+            | State::Ended
+            | State::Failed
+            | State::Skipped { .. } => false,
+        };
+        if probed {
+            turn.actions.push(Action::ProbeNot);
         }
     }
 }
