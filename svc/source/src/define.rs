@@ -278,6 +278,13 @@ impl Define<'_, '_> {
             }
         }
         let tty = read.text("run.tty");
+        if !tty.is_empty() && read.fields.has("log.to") && read.text("log.to") != "none" {
+            self.findings.error(
+                self.at("log.to"),
+                "its output goes to its terminal (`run.tty`), not to a log",
+                "leave `log` out, or `run.tty`",
+            );
+        }
         if tty.is_empty() && read.fields.has("run.tty-reset") {
             self.findings.error(
                 self.at("run.tty-reset"),
@@ -323,6 +330,8 @@ impl Define<'_, '_> {
         let to = match read.text("log.to").as_str() {
             "none" => LogTo::None,
             "console" => LogTo::Console,
+            // A terminal is its own output.
+            _ if read.fields.has("run.tty") => LogTo::None,
             // A consumer is filled in when names are resolved.
             _ => LogTo::Files,
         };

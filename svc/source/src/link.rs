@@ -207,9 +207,10 @@ fn check_conflicts(
     findings: &mut Findings,
 ) {
     let name = |index: usize| drafts.get(index).map_or("", |draft| &draft.service.name);
+    let pullers = pullers(edges);
     for (&(a, b), &at) in conflicts {
-        let with_a = pulled_by(edges, a);
-        let with_b = pulled_by(edges, b);
+        let with_a = pulled_by(&pullers, a);
+        let with_b = pulled_by(&pullers, b);
         let both: BTreeSet<usize> = with_a.intersection(&with_b).copied().collect();
         // Those that only pull another one of them are told when that one is right.
         let first = both.iter().filter(|&&index| {
@@ -247,19 +248,30 @@ fn pulls<'a>(edges: impl Iterator<Item = &'a Edge>) -> impl Iterator<Item = &'a 
 }
 
 /// `target` and everything that starts it.
-fn pulled_by(edges: &[Vec<Edge>], target: usize) -> BTreeSet<usize> {
+fn pulled_by(pullers: &[Vec<usize>], target: usize) -> BTreeSet<usize> {
     let mut pulled = BTreeSet::from([target]);
-    let mut before = 0;
-    // Each round finds those one step further; conflicts are few, and so are rounds.
-    while pulled.len() > before {
-        before = pulled.len();
-        for (index, list) in edges.iter().enumerate() {
-            if pulls(list.iter()).any(|edge| pulled.contains(&edge.to)) {
-                pulled.insert(index);
+    let mut unseen = vec![target];
+    while let Some(index) = unseen.pop() {
+        for &puller in pullers.get(index).into_iter().flatten() {
+            if pulled.insert(puller) {
+                unseen.push(puller);
             }
         }
     }
     pulled
+}
+
+/// For each service, those that start it.
+fn pullers(edges: &[Vec<Edge>]) -> Vec<Vec<usize>> {
+    let mut pullers = vec![Vec::new(); edges.len()];
+    for (index, list) in edges.iter().enumerate() {
+        for edge in pulls(list.iter()) {
+            if let Some(pullers) = pullers.get_mut(edge.to) {
+                pullers.push(index);
+            }
+        }
+    }
+    pullers
 }
 
 /// A cgroup belongs to one service, and none is inside another's: the kernel allows processes in
@@ -347,7 +359,10 @@ fn assemble(
     let services = sorted.iter().filter_map(|&index| {
         let draft = drafts.get(index)?;
         let edges = edges.get(index)?;
-        let mut service = related(draft, edges, &id);
+        let consumer = edges.iter().find(|edge| edge.relation == Relation::Log);
+        let consumer = consumer.and_then(|edge| drafts.get(edge.to));
+        let consumer = consumer.map(|draft| draft.service.name.as_str());
+        let mut service = related(draft, edges, &id, consumer);
         service.conflicts = enemies.remove(&index).into_iter().flatten().collect();
         Some(service)
     });
@@ -356,7 +371,12 @@ fn assemble(
 
 /// The service with its relations: sorted, and each other service in one of them only, the
 /// strongest.
-fn related(draft: &Draft, edges: &[Edge], id: &impl Fn(usize) -> ServiceId) -> Service {
+fn related(
+    draft: &Draft,
+    edges: &[Edge],
+    id: &impl Fn(usize) -> ServiceId,
+    consumer: Option<&str>,
+) -> Service {
     let mut service = draft.service.clone();
     let mut strongest: BTreeMap<ServiceId, Relation> = BTreeMap::new();
     for edge in edges {
@@ -372,13 +392,12 @@ fn related(draft: &Draft, edges: &[Edge], id: &impl Fn(usize) -> ServiceId) -> S
             Relation::After => service.after.push(other),
         }
     }
-    let consumer = edges.iter().find(|edge| edge.relation == Relation::Log);
+    let read_by = edges.iter().find(|edge| edge.relation == Relation::Log);
     if let (Some(edge), Kind::Longrun(process) | Kind::Oneshot(process)) =
-        (consumer, &mut service.kind)
+        (read_by, &mut service.kind)
     {
         process.log.to = LogTo::Service(id(edge.to));
     }
-    let consumer = draft.consumer.as_ref().map(|named| named.name.as_str());
     service.fingerprint = fingerprint(&service, consumer);
     service
 }

@@ -7,8 +7,8 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('_', "-");
     let wanted = plain(word);
-    // One letter of three may be wrong, and one in shorter words.
-    let limit = wanted.chars().count().div_euclid(3).max(1);
+    // One letter of three may be wrong; of a word of two letters every other one is near.
+    let limit = wanted.chars().count().div_euclid(3);
     candidates
         .into_iter()
         .filter(|candidate| candidate.len().abs_diff(wanted.len()) <= limit)

@@ -266,5 +266,5 @@ fn only_what_matters_to_the_process_is_in_the_fingerprint() {
         assert_ne!(print(text), print(base), "{text}");
     }
     // Stable between builds and machines: a new value here restarts every service of every node.
-    assert_eq!(format!("{:016x}", print(base)), "ca0177dab49ca2da");
+    assert_eq!(format!("{:016x}", print(base)), "99da5a21e9025c7c");
 }

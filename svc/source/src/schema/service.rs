@@ -258,8 +258,9 @@ pub(crate) const SERVICE: &[Key] = &[
         "finish.exec",
         Command,
         Process,
-        "Run after each end, with exit status (or -1), signal name (or empty) and service \
-         name appended; its own exit status 125 means: do not restart.",
+        "Run after each end, with exit status (256: a signal ended it), signal name (or an \
+         empty argument) and service name appended, as s6 does it; its own exit status 125 \
+         means: do not restart.",
     ),
     Key::new("finish.timeout", Duration, Process, "It is killed after this long.")
         .default("\"10s\""),
@@ -392,7 +393,8 @@ pub(crate) const SERVICE: &[Key] = &[
         LogTarget,
         Process,
         "`files`: `/var/log/cooper/NAME/`. `none`. `console`. Or the name of a service that \
-         reads it on standard input: it is started too, and first.",
+         reads it on standard input: it is started too, and first. A service with a terminal \
+         of its own has no log.",
     )
     .default("\"files\""),
     Key::new("log.file-size-max", Size, Process, "`current` is rotated at this size.")
