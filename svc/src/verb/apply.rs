@@ -11,7 +11,8 @@ use serde::Serialize;
 use wire::{
     describe::changes,
     varlink::{
-        self, ApplyParameters, ApplyReply, Change, ListReply, Method, Reaction, WatchParameters,
+        self, ApplyParameters, ApplyReply, Change, Goal, ListReply, Method, Reaction, State,
+        WatchParameters,
     },
 };
 
@@ -51,7 +52,15 @@ pub fn run(args: &Apply, context: &mut Context) -> Result<Exit, Error> {
     let graph = files::compile_node(context)?;
     let bytes = graph::encode(&graph);
     let hash = View::open(&bytes).map_err(|error| Error::Invalid(error.to_string()))?.hash();
-    let changes = changes(&in_force(&context.paths)?, &graph);
+    let running = Snapshot::load(&context.paths).ok();
+    let old = match &running {
+        Some(snapshot) => snapshot.graph.clone(),
+        None => on_disk(&context.paths)?,
+    };
+    let mut changes = changes(&old, &graph);
+    if let Some(snapshot) = &running {
+        changes.iter_mut().for_each(|change| leave_alone_what_is_down(change, snapshot));
+    }
     let mut applied =
         Applied { graph: switch::name_of(hash), live: false, current: false, changes };
     if !args.dry_run {
@@ -78,15 +87,30 @@ pub fn run(args: &Apply, context: &mut Context) -> Result<Exit, Error> {
     Ok(Exit::Ok)
 }
 
-/// What runs; where nothing runs, what a boot would take; where there is nothing, nothing.
-fn in_force(paths: &Paths) -> Result<Graph, Error> {
-    if let Ok(snapshot) = Snapshot::load(paths) {
-        return Ok(snapshot.graph);
-    }
+/// What a boot would take, where nothing runs; where there is nothing, nothing.
+fn on_disk(paths: &Paths) -> Result<Graph, Error> {
     let current = switch::current(&paths.graphs)?;
     // One that cannot be read, of an older version say, is replaced all the same.
     let graph = current.and_then(|bytes| View::open(&bytes).ok().map(|view| view.graph()));
     Ok(graph.unwrap_or_default())
+}
+
+/// A service that does not run, and is not to, is only changed.
+fn leave_alone_what_is_down(change: &mut Change, snapshot: &Snapshot) {
+    let service = snapshot.find(&change.name).ok().and_then(|id| snapshot.describe(id));
+    let is_down =
+        service.is_some_and(|service| service.state == State::Down && service.goal == Goal::Down);
+    match change.reaction {
+        Reaction::Restart | Reaction::Reload if is_down => {
+            change.reaction = Reaction::Keep;
+            change.why.push_str("; it does not run");
+        }
+        Reaction::Restart
+        | Reaction::Reload
+        | Reaction::Start
+        | Reaction::Stop
+        | Reaction::Keep => {}
+    }
 }
 
 /// During a shutdown, nothing is begun; and nothing is changed, for the next boot either.
@@ -196,7 +220,7 @@ fn table(changes: &[Change]) -> Table {
     for change in changes {
         let (word, colour) = match change.reaction {
             Reaction::Start => ("new", Colour::Good),
-            Reaction::Stop => ("stop", Colour::Bad),
+            Reaction::Stop => ("gone", Colour::Bad),
             Reaction::Restart => ("restart", Colour::Busy),
             Reaction::Reload => ("reload", Colour::Busy),
             Reaction::Keep => ("keep", Colour::Dim),

@@ -58,14 +58,14 @@ fn show(report: &Report, all: bool, screen: &mut Screen) -> Result<(), Error> {
 }
 
 fn total(report: &Report) -> String {
-    let kernel = seconds(report.boot_us);
+    // In a container the kernel's clock began long before.
+    let kernel = format!("init began {} after the kernel's clock", seconds(report.boot_us));
     match report.settled_us {
-        Some(settled) => format!(
-            "kernel {kernel} + services {} = {}",
-            seconds(settled.saturating_sub(report.boot_us)),
-            seconds(settled)
-        ),
-        None => format!("kernel {kernel}; the services are not all up yet: `svc status`"),
+        Some(settled) => {
+            let services = seconds(settled.saturating_sub(report.boot_us));
+            format!("all services: {services} after init began\n{kernel}")
+        }
+        None => format!("not all services are up yet: `svc status`\n{kernel}"),
     }
 }
 
@@ -83,7 +83,7 @@ fn blame(report: &Report, shown: usize) -> Table {
     for (us, trace) in took.into_iter().take(shown) {
         let (took, colour) = match trace.ready_us {
             Some(_) => (seconds(us), Colour::Plain),
-            None => (format!("> {}", seconds(us)), Colour::Bad),
+            None => ("not ready".into(), Colour::Bad),
         };
         table.row([
             Cell::new(colour, took),

@@ -15,8 +15,6 @@ use crate::{
 
 /// So many of its last lines.
 const LOG_LINES: usize = 8;
-/// Where cgroup v2 is, on every distribution that has it alone.
-const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Prints everything that is known of a service.
 pub fn show(snapshot: &Snapshot, id: ServiceId, context: &mut Context) -> Result<(), Error> {
@@ -109,7 +107,17 @@ fn cgroup_of(pid: u32, definition: &graph::Service) -> Option<(String, PathBuf)>
         graph::Kind::Bundle(_) => false,
     };
     let whole = if delegated { own.strip_suffix("/main").unwrap_or(own) } else { own };
-    Some((whole.into(), PathBuf::from(CGROUPS).join(whole.trim_start_matches('/'))))
+    Some((whole.into(), cgroups()?.join(whole.trim_start_matches('/'))))
+}
+
+/// Where cgroup v2 is mounted: not at `/sys/fs/cgroup` where v1 is there as well.
+fn cgroups() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let target = words.next()?;
+        (words.next()? == "cgroup2").then(|| target.into())
+    })
 }
 
 fn relations(snapshot: &Snapshot, id: ServiceId, definition: &graph::Service, table: &mut Table) {

@@ -51,7 +51,7 @@ fn brief(world: &impl World, service: &Service, record: &Record) -> String {
     let how = record.unit.last.map(cause_text).unwrap_or_default();
     match record.unit.state {
         State::Backoff { until } => {
-            format!("failed {} ago ({how}), restart in {}", ago(), left(world, until))
+            format!("failed {} ago ({how}), {}", ago(), restart(world, until))
         }
         State::Failed => format!("failed {} ago ({how})", ago()),
         State::Ended => format!("ended {} ago ({how})", ago()),
@@ -124,14 +124,12 @@ fn going(world: &impl World, service: &Service, record: &Record) -> String {
         }
         State::Backoff { until } => {
             let ago = duration(world.now_us().saturating_sub(record.since_us));
-            let left = left(world, until);
+            let restart = restart(world, until);
             if record.unit.failures >= CRASH_LOOPING_FAILURES {
                 let failures = record.unit.failures;
-                format!(
-                    "crash-looping ({failures} times in a row): {how}, {ago} ago; restart in {left}"
-                )
+                format!("crash-looping ({failures} times in a row): {how}, {ago} ago; {restart}")
             } else {
-                format!("{how}, {ago} ago; restart in {left}")
+                format!("{how}, {ago} ago; {restart}")
             }
         }
         State::Ended => format!("{how}; that was its end, as its restart policy says"),
@@ -162,8 +160,11 @@ fn of(world: &impl World, record: &Record, deadline: Instant) -> String {
     format!("{} of {}", duration(spent), duration(whole))
 }
 
-fn left(world: &impl World, until: Instant) -> String {
-    duration(until.0.saturating_sub(world.now_us()))
+fn restart(world: &impl World, until: Instant) -> String {
+    match until.0.saturating_sub(world.now_us()) {
+        0 => "restart due".into(),
+        left => format!("restart in {}", duration(left)),
+    }
 }
 
 const fn process_of(service: &Service) -> Option<&Process> {
