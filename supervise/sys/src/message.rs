@@ -64,7 +64,7 @@ pub fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> Result<Received, Errno>
         // SAFETY: `header` names `part`, which names `buffer`, and `control`, each with its true
         // length; all three are exclusively ours and outlive the call.
         let length = unsafe { libc::recvmsg(socket, &raw mut header, flags) };
-        usize::try_from(length).map_err(|_| raw::last_errno())
+        usize::try_from(length).map_err(|_| last_errno())
     })?;
     let mut received = Received {
         length,
@@ -113,6 +113,12 @@ unsafe fn take_control(header: &libc::msghdr, received: &mut Received) {
         // SAFETY: as for CMSG_FIRSTHDR; `next` is a header within the buffer.
         next = unsafe { libc::CMSG_NXTHDR(header, next) };
     }
+}
+
+/// The calling thread's `errno`.
+fn last_errno() -> Errno {
+    let code = std::io::Error::last_os_error().raw_os_error();
+    Errno::from_raw_os_error(code.unwrap_or(libc::EIO))
 }
 
 /// In musl these two lengths are 32 bits wide, in the GNU library 64.

@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd};
 
 use crate::Errno;
@@ -67,18 +67,16 @@ unsafe impl AnyBytes for u32 {}
 fn option<T: AnyBytes>(socket: &impl AsFd, name: c_int, values: &mut [T]) -> Result<usize, Errno> {
     let size = size_of::<T>();
     let mut length = libc::socklen_t::try_from(size_of_val(values)).unwrap_or(0);
+    let arguments = [
+        socket.as_fd().as_raw_fd().into(),
+        libc::SOL_SOCKET.into(),
+        name.into(),
+        values.as_mut_ptr().into(),
+        (&raw mut length).into(),
+    ];
     // SAFETY: the kernel writes at most `length` bytes to `values`, which has that many and is
     // exclusively ours, of a type that may hold any bytes; `length` outlives the call.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            name,
-            values.as_mut_ptr().cast::<c_void>(),
-            &raw mut length,
-        )
-    };
-    raw::check(result.into())?;
+    unsafe { raw::syscall(libc::SYS_getsockopt, arguments) }?;
     Ok(usize::try_from(length).unwrap_or(0).checked_div(size).unwrap_or(0))
 }
 

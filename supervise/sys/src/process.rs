@@ -1,6 +1,5 @@
 //! Processes that somebody else started: who they are, and signals that reach no one else.
 
-use std::ffi::{c_long, c_void};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
@@ -10,7 +9,7 @@ use crate::Errno;
 use crate::raw;
 
 /// pidfd_send_signal(2) has none that we want.
-const NO_FLAGS: c_long = 0;
+const NO_FLAGS: u32 = 0;
 
 /// What /proc/PID/stat says that we want to know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -135,18 +134,12 @@ impl Handle {
     /// ESRCH, if it is gone; EPERM; EINVAL for a number that is no signal.
     pub fn send(&self, signal: u8) -> Result<(), Errno> {
         let Some(fd) = &self.fd else { return kill(self.pid, signal) };
+        let no_info = std::ptr::null::<libc::siginfo_t>();
+        let arguments =
+            [fd.as_raw_fd().into(), u32::from(signal).into(), no_info.into(), NO_FLAGS.into()];
         // SAFETY: a null siginfo asks the kernel to make what kill(2) makes; the other arguments
         // are numbers, the first of an open descriptor.
-        let sent = raw::check(unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                c_long::from(fd.as_raw_fd()),
-                c_long::from(signal),
-                std::ptr::null::<c_void>(),
-                NO_FLAGS,
-            )
-        });
-        match sent {
+        match unsafe { raw::syscall(libc::SYS_pidfd_send_signal, arguments) } {
             Err(Errno::NOSYS) => kill(self.pid, signal),
             sent => sent.map(drop),
         }
@@ -155,9 +148,9 @@ impl Handle {
 
 /// Without pidfds: between the look and the signal, the number may change hands.
 fn kill(pid: Pid, signal: u8) -> Result<(), Errno> {
+    let arguments = [pid.as_raw_pid().into(), u32::from(signal).into()];
     // SAFETY: kill takes two numbers. The first is above zero: one process, not a group.
-    let sent = unsafe { libc::kill(pid.as_raw_pid(), signal.into()) };
-    raw::check(sent.into()).map(drop)
+    unsafe { raw::syscall(libc::SYS_kill, arguments) }.map(drop)
 }
 
 /// The beginning of a file of /proc, in one read: such a file is made anew by each.

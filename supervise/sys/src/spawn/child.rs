@@ -1,35 +1,85 @@
 //! The child, from clone to exec: every step that a definition may ask for, in order.
 //!
-//! It is a copy of `supervise` with one thread and no future, so it must not allocate, lock,
-//! panic, or run any destructor that does; it makes system calls, tells the first one that fails,
-//! and ends.
+//! It has one thread and no future, and perhaps its parent's memory: so it must not allocate,
+//! lock, panic, touch anything but its task, or run a destructor that does. It makes system calls,
+//! tells the first one that fails, and ends. What it opens it leaves open: exec closes it.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::ffi::CStr;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::with_exposed_provenance_mut;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::process::Rlimit;
 use unit::{SpawnError, Step};
 
+use super::clone::Sharing;
 use super::prepare::{Directory, Limit, Open, Prepared, Setting};
 use super::{credentials, environment, mounts, report, signals, terminal};
 use crate::Errno;
 use crate::raw;
 
 /// The exit status of a child that could not execute its program, as shells have it.
-pub(super) const FAILED: u8 = 127;
+const FAILED: u8 = 127;
 
 /// The first descriptor that is not a standard one.
 const FIRST_FREE: RawFd = 3;
 
-/// What a child has of its parent.
-pub(super) struct Inherited<'a> {
+/// What a child has to do, and what it has of its parent.
+#[derive(Debug)]
+pub(super) struct Task {
+    prepared: Prepared,
     /// Where it tells what it could not do.
-    pub(super) line: OwnedFd,
+    line: RawFd,
     /// The cgroup that it must enter by itself.
-    pub(super) join: Option<BorrowedFd<'a>>,
+    join: Option<RawFd>,
     /// The signals whose disposition is not the default.
-    pub(super) signals: signals::Set,
+    signals: signals::Set,
+    /// Whether its parent has this same memory.
+    pub(super) sharing: Sharing,
+}
+
+impl Task {
+    /// For a child by clone3, which begins in its cgroup and without handlers.
+    pub(super) fn new(
+        prepared: Prepared,
+        line: RawFd,
+        ignored: signals::Set,
+        sharing: Sharing,
+    ) -> Self {
+        Self { prepared, line, join: None, signals: ignored, sharing }
+    }
+
+    /// Without clone3 the child does both by itself.
+    pub(super) fn without_clone3(&mut self, cgroup: Option<BorrowedFd<'_>>) {
+        self.join = cgroup.map(|directory| directory.as_raw_fd());
+        self.signals = signals::Set::ALL;
+    }
+}
+
+/// Where a child begins.
+///
+/// # Safety
+/// `task` must be the exposed address of a [`Task`] that nobody else touches until this process
+/// has executed its program or ended.
+pub(super) unsafe extern "C" fn entry(task: usize) -> ! {
+    // SAFETY: this function's contract.
+    let task = unsafe { &mut *with_exposed_provenance_mut::<Task>(task) };
+    // SAFETY: the parent made this descriptor for us and keeps it open until the clone is done,
+    // after which this process has it in a table of its own, and does not close it.
+    let line = unsafe { BorrowedFd::borrow_raw(task.line) };
+    let line = match out_of_the_way(line, &task.prepared) {
+        Ok(line) => line,
+        // Without a line there is nobody to tell; the parent sees end-of-file and then an exit.
+        Err(_) => raw::exit_now(FAILED),
+    };
+    // SAFETY: whoever called clone borrowed this descriptor for longer than the clone; from then
+    // on it is in a table of our own, where nothing closes it.
+    let join = task.join.map(|directory| unsafe { BorrowedFd::borrow_raw(directory) });
+    let Err(error) = execute(task, join);
+    report::tell(line.as_fd(), error);
+    raw::exit_now(FAILED)
 }
 
 /// What went wrong in a step.
@@ -44,49 +94,39 @@ impl<T> At<T> for Result<T, Errno> {
     }
 }
 
-/// Executes the program, or tells why not and ends.
-pub(super) fn run(mut prepared: Prepared, inherited: Inherited<'_>) -> ! {
-    let Inherited { line, join, signals } = inherited;
-    let line = match out_of_the_way(line, &prepared) {
-        Ok(line) => line,
-        // Without a line there is nobody to tell; the parent sees end-of-file and then an exit.
-        Err(_) => raw::exit_now(FAILED),
-    };
-    let Err(error) = execute(&mut prepared, join, signals);
-    report::tell(line.as_fd(), error);
-    raw::exit_now(FAILED)
-}
-
 /// Moves the line to where no descriptor that the program is to have will be put.
-fn out_of_the_way(line: OwnedFd, prepared: &Prepared) -> Result<OwnedFd, Errno> {
+fn out_of_the_way(
+    line: BorrowedFd<'_>,
+    prepared: &Prepared,
+) -> Result<ManuallyDrop<OwnedFd>, Errno> {
     let ready = prepared.ready.as_ref().and_then(|(fd, _)| RawFd::try_from(*fd).ok());
     if line.as_raw_fd() >= FIRST_FREE && Some(line.as_raw_fd()) != ready {
-        return Ok(line);
+        // SAFETY: it is never closed here, only borrowed from.
+        return Ok(ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(line.as_raw_fd()) }));
     }
     let first = ready.map_or(FIRST_FREE, |fd| fd.saturating_add(1).max(FIRST_FREE));
-    let moved = rustix::io::fcntl_dupfd_cloexec(&line, first);
-    // Where the ready descriptor is the highest that there can be, below it is as good.
-    moved.or_else(|_| rustix::io::fcntl_dupfd_cloexec(&line, FIRST_FREE))
+    let moved = rustix::io::fcntl_dupfd_cloexec(line, first)
+        // Where the ready descriptor is the highest that there can be, below it is as good.
+        .or_else(|_| rustix::io::fcntl_dupfd_cloexec(line, FIRST_FREE))?;
+    Ok(ManuallyDrop::new(moved))
 }
 
-fn execute(
-    prepared: &mut Prepared,
-    join: Option<BorrowedFd<'_>>,
-    signals: signals::Set,
-) -> Result<Infallible, SpawnError> {
+fn execute(task: &mut Task, join: Option<BorrowedFd<'_>>) -> Result<Infallible, SpawnError> {
     // First of all, so that it can be stopped by a signal while it waits for a disk.
-    signals::reset(signals);
+    signals::reset(task.signals);
     signals::restore(signals::Set::NONE);
     rustix::process::setsid().at(Step::Clone)?;
     if let Some(cgroup) = join {
         enter(cgroup).at(Step::Cgroup)?;
     }
     raw::close_on_exec_from(FIRST_FREE.unsigned_abs()).at(Step::Log)?;
+    let prepared = &mut task.prepared;
     standard(prepared)?;
     ready(prepared).at(Step::Notify)?;
     // Files of variables may be secret, so they are read before privileges are given up, and are
     // the host's, so they are read before the service's own mounts are made.
     environment::define(prepared).at(Step::Environment)?;
+    let Task { prepared, .. } = &*task;
     for directory in &prepared.directories {
         make(directory, prepared).at(Step::Directories)?;
     }
@@ -97,7 +137,7 @@ fn execute(
         let set = rustix::process::setrlimit(*resource, limit.value);
         set.or_else(|errno| limit.or_as_allowed(errno, *resource)).at(Step::Limits)?;
     }
-    priority(prepared).at(Step::Priority)?;
+    priority(task).at(Step::Priority)?;
     rustix::process::umask(Mode::from_raw_mode(prepared.umask.into()));
     credentials::limit(prepared.capabilities).at(Step::Capabilities)?;
     credentials::become_user(prepared).at(Step::User)?;
@@ -106,62 +146,42 @@ fn execute(
     Err(exec(prepared)).at(Step::Exec)
 }
 
-/// Enters `cgroup`, where clone3 could not make it begin there.
-fn enter(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
-    let procs = rustix::fs::openat(
-        cgroup,
-        c"cgroup.procs",
-        OFlags::WRONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    // "0" is the writer itself, in whichever pid namespace.
-    raw::retry(|| rustix::io::write(&procs, b"0")).map(drop)
+/// Opens a file, and leaves it open.
+fn open(path: &CStr, flags: OFlags) -> Result<ManuallyDrop<OwnedFd>, Errno> {
+    let flags = flags | OFlags::CLOEXEC;
+    raw::retry(|| rustix::fs::open(path, flags, Mode::empty())).map(ManuallyDrop::new)
 }
 
-/// Descriptors 0, 1 and 2.
+/// Enters `cgroup`, where clone3 could not make it begin there.
+fn enter(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let procs = rustix::fs::openat(cgroup, c"cgroup.procs", flags, Mode::empty())?;
+    let procs = ManuallyDrop::new(procs);
+    // "0" is the writer itself, in whichever pid namespace.
+    raw::retry(|| rustix::io::write(&*procs, b"0")).map(drop)
+}
+
+/// Descriptors 0, 1 and 2. A parent that has closed its own may have opened others of these
+/// numbers; nothing is lost, for whatever is needed here was moved out of the way.
 fn standard(prepared: &Prepared) -> Result<(), SpawnError> {
     if let Some(spec) = &prepared.terminal {
         let terminal = terminal::take(spec).at(Step::Tty)?;
-        return (0..FIRST_FREE)
-            .try_for_each(|fd| raw::place(terminal.as_fd(), fd))
-            .and_then(|()| keep_standard(terminal))
-            .at(Step::Tty);
+        return (0..FIRST_FREE).try_for_each(|fd| raw::place(terminal.as_fd(), fd)).at(Step::Tty);
     }
-    let stdin = prepared.stdin.open().at(Step::Log)?;
-    raw::place(stdin.as_fd(), 0).and_then(|()| keep_standard(stdin)).at(Step::Log)?;
-    let output = prepared.output.open().at(Step::Log)?;
-    raw::place(output.as_fd(), 1)
-        .and_then(|()| raw::place(output.as_fd(), 2))
-        .and_then(|()| keep_standard(output))
-        .at(Step::Log)
-}
-
-/// Closes `fd`, unless its number is one of those that the program is to have: a parent whose own
-/// standard descriptors are closed opens files at these numbers.
-fn keep_standard(fd: OwnedFd) -> Result<(), Errno> {
-    if fd.as_raw_fd() < FIRST_FREE {
-        std::mem::forget(fd);
-    }
-    Ok(())
+    let Prepared { stdin, output, .. } = prepared;
+    let place = |open: &Open, numbers: &[RawFd]| {
+        let opened = self::open(&open.path, open.flags)?;
+        numbers.iter().try_for_each(|number| raw::place(opened.as_fd(), *number))
+    };
+    place(stdin, &[0]).and_then(|()| place(output, &[1, 2])).at(Step::Log)
 }
 
 /// The descriptor for readiness by newline.
 fn ready(prepared: &Prepared) -> Result<(), Errno> {
     let Some((number, path)) = &prepared.ready else { return Ok(()) };
     let number = RawFd::try_from(*number).map_err(|_| Errno::BADF)?;
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let fifo = raw::retry(|| rustix::fs::open(path.as_c_str(), flags, Mode::empty()))?;
-    raw::place(fifo.as_fd(), number)?;
-    if fifo.as_raw_fd() == number {
-        std::mem::forget(fifo);
-    }
-    Ok(())
-}
-
-impl Open {
-    fn open(&self) -> Result<OwnedFd, Errno> {
-        raw::retry(|| rustix::fs::open(self.path.as_c_str(), self.flags, Mode::empty()))
-    }
+    let fifo = open(path, OFlags::RDWR | OFlags::NOCTTY)?;
+    raw::place(fifo.as_fd(), number)
 }
 
 /// Makes a directory of the service's own, and gives it to the service's user.
@@ -172,18 +192,16 @@ fn make(directory: &Directory, prepared: &Prepared) -> Result<(), Errno> {
     make_one(&directory.path, Mode::from_raw_mode(directory.mode.into()))?;
     // By descriptor and without following a link in the last place: the user who owned the
     // directory's parent yesterday must not have us give away something else today.
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-    let made = raw::retry(|| rustix::fs::open(directory.path.as_c_str(), flags, Mode::empty()))?;
+    let made = open(&directory.path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY)?;
     if let Some(identity) = &prepared.identity {
-        let owner =
-            (rustix::fs::Uid::from_raw(identity.uid), rustix::fs::Gid::from_raw(identity.gid));
-        rustix::fs::fchown(&made, Some(owner.0), Some(owner.1))?;
+        let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+        rustix::fs::fchown(&*made, Some(uid), Some(gid))?;
     }
     // After the chown, which takes set-id bits away; and mkdir's mode was cut by our umask.
-    rustix::fs::fchmod(&made, Mode::from_raw_mode(directory.mode.into()))
+    rustix::fs::fchmod(&*made, Mode::from_raw_mode(directory.mode.into()))
 }
 
-fn make_one(path: &std::ffi::CStr, mode: Mode) -> Result<(), Errno> {
+fn make_one(path: &CStr, mode: Mode) -> Result<(), Errno> {
     match rustix::fs::mkdir(path, mode) {
         // Read-only file systems and unwritable parents say so even if it exists.
         Err(Errno::EXIST) => Ok(()),
@@ -218,17 +236,19 @@ impl<T> Setting<T> {
     }
 }
 
-fn priority(prepared: &Prepared) -> Result<(), Errno> {
-    let nice = rustix::process::setpriority_process(None, prepared.nice.value);
-    prepared.nice.unless_default(nice)?;
-    let adjusted = adjust_oom_score(&prepared.oom_score_adj);
-    prepared.oom_score_adj.unless_default(adjusted)
+fn priority(task: &Task) -> Result<(), Errno> {
+    let Prepared { nice, oom_score_adj, oom_score_text, .. } = &task.prepared;
+    nice.unless_default(rustix::process::setpriority_process(None, nice.value))?;
+    match task.sharing {
+        // It is what it should be, and writing it would change our parent's.
+        Sharing::Shared => Ok(()),
+        Sharing::Copied => oom_score_adj.unless_default(adjust_oom_score(oom_score_text)),
+    }
 }
 
-fn adjust_oom_score(score: &Setting<std::ffi::CString>) -> Result<(), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(c"/proc/self/oom_score_adj", flags, Mode::empty())?;
-    raw::retry(|| rustix::io::write(&file, score.value.to_bytes())).map(drop)
+fn adjust_oom_score(text: &CStr) -> Result<(), Errno> {
+    let file = open(c"/proc/self/oom_score_adj", OFlags::WRONLY)?;
+    raw::retry(|| rustix::io::write(&*file, text.to_bytes())).map(drop)
 }
 
 /// Tries each candidate; tells what execvp(3) would.

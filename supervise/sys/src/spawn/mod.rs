@@ -17,6 +17,7 @@ mod mounts;
 mod prepare;
 mod report;
 mod signals;
+mod stack;
 mod terminal;
 
 #[cfg(test)]
@@ -24,11 +25,17 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::os::fd::BorrowedFd;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicU32;
 
 use unit::{SpawnError, Step};
 
+use self::child::Task;
+use self::clone::Sharing;
+use self::report::Loan;
+use self::stack::Stacks;
 use crate::raw;
 
 pub use prepare::{Order, Output, Prepared, Stdin};
@@ -51,6 +58,9 @@ pub struct Spawner {
     clone3: bool,
     /// Signals that this process ignores: exec would hand that down.
     ignored: signals::Set,
+    /// This process's own OOM score adjustment; none if it cannot be told.
+    oom_score_adj: Option<i16>,
+    stacks: Stacks,
 }
 
 /// A process that exists; whether it executed its program is in `report`.
@@ -63,10 +73,18 @@ pub struct Spawned {
 }
 
 impl Spawner {
-    /// To be called once this process's own signal dispositions are what they will be.
+    /// To be called once this process's own signal dispositions and OOM score are what they will
+    /// be: children are told apart from these.
     #[must_use]
     pub fn new(kin: Kin) -> Self {
-        Self { kin, clone3: true, ignored: signals::ignored() }
+        let score = std::fs::read_to_string("/proc/self/oom_score_adj").ok();
+        Self {
+            kin,
+            clone3: true,
+            ignored: signals::ignored(),
+            oom_score_adj: score.and_then(|score| score.trim().parse().ok()),
+            stacks: Stacks::default(),
+        }
     }
 
     /// Never calls `clone3`, as on kernels and in containers that refuse it.
@@ -90,30 +108,38 @@ impl Spawner {
         cgroup: Option<BorrowedFd<'_>>,
         pid_word: &AtomicU32,
     ) -> Result<Spawned, SpawnError> {
-        let (report, line) = report::pair()?;
+        let (line, childs) = report::pair()?;
+        let at_clone = |errno| SpawnError { step: Step::Clone, errno: raw::number(errno) };
+        let stack = self.stacks.take().map_err(at_clone)?;
+        let sharing = self.sharing(&prepared);
+        let task = Task::new(prepared, childs.as_raw_fd(), self.ignored, sharing);
+        let mut loan = Loan {
+            task: ManuallyDrop::new(Box::new(task)),
+            stack: ManuallyDrop::new(stack),
+            stacks: self.stacks.clone(),
+            returned: Cell::new(false),
+        };
         // A signal that arrived now would run this process's handler in the child.
         let mask = signals::block_all();
-        let made = clone::clone(self, cgroup, pid_word);
-        if let Ok(clone::Side::Child { join }) = made {
-            let inherited = child::Inherited {
-                line,
-                join: if join { cgroup } else { None },
-                signals: if self.clone3 { self.ignored } else { signals::Set::ALL },
-            };
-            child::run(prepared, inherited);
-        }
+        // SAFETY: every signal is blocked; `loan` keeps the task and the stack, and touches them
+        // only when the child's end of the line is closed, that is, after its exec or its end.
+        let made = unsafe { clone::clone(self, &mut loan.task, &loan.stack, cgroup, pid_word) };
         signals::restore(mask);
         match made {
-            Ok(clone::Side::Parent { pid }) => Ok(Spawned { pid, report }),
-            Err(errno) => Err(SpawnError {
-                step: if cgroup.is_some() && clone::blames_cgroup(errno) {
-                    Step::Cgroup
-                } else {
-                    Step::Clone
-                },
-                errno: raw::number(errno),
-            }),
-            Ok(clone::Side::Child { .. }) => raw::exit_now(child::FAILED),
+            Ok(pid) => Ok(Spawned { pid, report: Report::new(line, loan) }),
+            Err(errno) => {
+                // There is no child.
+                loan.returned.set(true);
+                let blamed = cgroup.is_some() && clone::blames_cgroup(errno);
+                let step = if blamed { Step::Cgroup } else { Step::Clone };
+                Err(SpawnError { step, errno: raw::number(errno) })
+            }
         }
+    }
+
+    fn sharing(&self, prepared: &Prepared) -> Sharing {
+        let inherits_score = self.oom_score_adj == Some(prepared.oom_score_adj.value);
+        let keeps_credentials = prepared.identity.is_none() && prepared.capabilities.is_none();
+        if inherits_score && keeps_credentials { Sharing::Shared } else { Sharing::Copied }
     }
 }

@@ -86,7 +86,8 @@ pub struct Prepared {
     pub(super) terminal: Option<Terminal>,
     pub(super) limits: Vec<Limit>,
     pub(super) nice: Setting<i32>,
-    pub(super) oom_score_adj: Setting<CString>,
+    pub(super) oom_score_adj: Setting<i16>,
+    pub(super) oom_score_text: CString,
     pub(super) umask: u16,
     pub(super) identity: Option<Identity>,
     pub(super) capabilities: Option<CapabilitySet>,
@@ -149,10 +150,10 @@ pub(super) struct Terminal {
     pub(super) reset: bool,
 }
 
-/// Strings in the form that execve takes: pointers, and a null pointer after the last.
+/// Strings in the form in which execve takes them: pointers, and a null pointer after the last.
 ///
 /// **Invariant:** each pointer but the last is to a NUL-terminated string that `_owned` holds, or
-/// that is never freed; `pointers` is never empty and its last element is null.
+/// that lives as long by the word of whoever defined it; `pointers` is never empty and its last element is null.
 #[derive(Debug)]
 pub(super) struct Strings {
     /// Only held, so that the pointers stay valid.
@@ -192,9 +193,10 @@ impl Prepared {
             limits: limits(&run.limits)?,
             nice: Setting { value: i32::from(run.nice.unwrap_or(0)), asked: run.nice.is_some() },
             oom_score_adj: Setting {
-                value: c_string(&run.oom_score_adj.unwrap_or(0).to_string())?,
+                value: run.oom_score_adj.unwrap_or(0),
                 asked: run.oom_score_adj.is_some(),
             },
+            oom_score_text: c_string(&run.oom_score_adj.unwrap_or(0).to_string())?,
             umask: run.umask.unwrap_or(UMASK_DEFAULT),
             identity: order.identity.cloned(),
             capabilities: run.capabilities,
@@ -374,8 +376,11 @@ impl Strings {
     }
 
     /// Defines a variable once more, or for the first time. Allocates nothing: false if the room
-    /// that was set aside is full. `entry` is `NAME=VALUE` and lives as long as the process.
-    pub(super) fn define(&mut self, entry: &'static CStr) -> bool {
+    /// that was set aside is full. `entry` is `NAME=VALUE`.
+    ///
+    /// # Safety
+    /// `entry` must stay as it is for as long as `self`.
+    pub(super) unsafe fn define(&mut self, entry: &CStr) -> bool {
         let name = name_of(entry);
         let old = self.pointers.iter().position(|pointer| {
             // SAFETY: by the invariant each pointer that is not null is to a NUL-terminated

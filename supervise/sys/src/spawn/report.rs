@@ -1,10 +1,14 @@
 //! The line between a child and its parent, from clone to exec.
 
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use unit::{SpawnError, Step};
 
+use super::child::Task;
+use super::stack::{Stack, Stacks};
 use crate::Errno;
 use crate::raw;
 
@@ -13,7 +17,13 @@ const SIZE: usize = 3;
 
 /// The parent's end: readable once the outcome is known.
 #[derive(Debug)]
-pub struct Report(OwnedFd);
+pub struct Report {
+    line: OwnedFd,
+    /// What the child told, before its end of the line was closed.
+    told: Cell<Option<SpawnError>>,
+    /// What the child runs on and works with, until its end of the line is closed.
+    loan: Loan,
+}
 
 /// What became of a child.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,36 +32,73 @@ pub enum Outcome {
     Pending,
     /// It executed its program, or was killed before it could; its end tells which.
     Executed,
-    /// It could not do this step, and is ending.
+    /// It could not do this step, and has ended.
     Failed(SpawnError),
 }
 
+/// Memory that belongs to a child for a while.
+///
+/// **Invariant:** it is freed only when `returned`, else never: a child whose memory is ours may
+/// still be using it.
+#[derive(Debug)]
+pub(super) struct Loan {
+    pub(super) task: ManuallyDrop<Box<Task>>,
+    pub(super) stack: ManuallyDrop<Stack>,
+    pub(super) stacks: Stacks,
+    pub(super) returned: Cell<bool>,
+}
+
 impl Report {
+    pub(super) fn new(line: OwnedFd, loan: Loan) -> Self {
+        Self { line, told: Cell::new(None), loan }
+    }
+
     /// Looks, without waiting. An outcome other than [`Outcome::Pending`] is final: the
-    /// descriptor should then be closed, by dropping this.
+    /// descriptor should then be closed, by dropping this. (Dropped earlier, it leaks the memory
+    /// that the child may still be using.)
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let mut record = [0; SIZE];
-        match raw::retry(|| rustix::io::read(&self.0, &mut record)) {
-            Err(Errno::AGAIN) => Outcome::Pending,
-            Ok(SIZE) => Outcome::Failed(decode(record)),
-            // Short records cannot be: they are written at once, and far below PIPE_BUF.
-            Ok(_) | Err(_) => Outcome::Executed,
+        // Until end-of-file, even after it has told: the kernel closes the child's end after the
+        // child has left our memory, both on exec and on exit.
+        loop {
+            let mut record = [0; SIZE];
+            match raw::retry(|| rustix::io::read(&self.line, &mut record)) {
+                Err(Errno::AGAIN) => return Outcome::Pending,
+                // Short records cannot be: they are written at once, and far below PIPE_BUF.
+                Ok(SIZE) => self.told.set(Some(decode(record))),
+                Ok(_) | Err(_) => {
+                    self.loan.returned.set(true);
+                    return self.told.get().map_or(Outcome::Executed, Outcome::Failed);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if !self.returned.get() {
+            return;
+        }
+        // SAFETY: neither is used again, this being the end of `self`; and the child, the only
+        // other one that knew them, has left our memory.
+        unsafe {
+            ManuallyDrop::drop(&mut self.task);
+            self.stacks.give_back(ManuallyDrop::take(&mut self.stack));
         }
     }
 }
 
 impl AsFd for Report {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.line.as_fd()
     }
 }
 
-/// The two ends. Exec closes the child's, and then the parent's reads end-of-file.
-pub(super) fn pair() -> Result<(Report, OwnedFd), SpawnError> {
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
-        .map_err(|errno| SpawnError { step: Step::Clone, errno: raw::number(errno) })?;
-    Ok((Report(read), write))
+/// The two ends, ours first. Exec closes the child's, and then the parent's reads end-of-file.
+pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+        .map_err(|errno| SpawnError { step: Step::Clone, errno: raw::number(errno) })
 }
 
 /// Says in the child what it could not do. Nobody is left to hear that this failed.

@@ -1,19 +1,18 @@
 //! Signal masks and dispositions by the kernel's own calls: the C library hides some signals from
 //! its callers, and a child must start without any exception.
 
-use std::ffi::{c_int, c_long};
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
 use crate::Errno;
-use crate::raw;
+use crate::raw::{self, Argument};
 
 const SIGNALS: u32 = 64;
 /// The size of the kernel's signal set, in bytes.
-const SET_SIZE: usize = 8;
+const SET_SIZE: Argument = Argument(8);
 /// Handler, flags, restorer and mask: `struct sigaction` of the kernel, in words.
 type Action = [u64; 4];
 /// SIG_DFL is 0 in every field.
-static DEFAULT: Action = [0; 4];
+const DEFAULT: Action = [0; 4];
 const SIG_IGN: u64 = 1;
 
 /// Signals by number: bit 0 is signal 1.
@@ -37,18 +36,12 @@ fn bit(number: u32) -> u64 {
 pub(super) fn ignored() -> Set {
     let mut set = 0;
     for number in Set::ALL.numbers() {
-        let mut action: Action = [0; 4];
+        let mut action = DEFAULT;
+        let arguments =
+            [number.into(), null::<Action>().into(), (&raw mut action).into(), SET_SIZE];
         // SAFETY: with a null new action the call only writes the old one into `action`, which
         // has the kernel's size (32 bytes on the 64-bit architectures that we build for).
-        let read = raw::check(unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                c_long::from(number),
-                null::<Action>(),
-                &raw mut action,
-                SET_SIZE,
-            )
-        });
+        let read = unsafe { raw::syscall(libc::SYS_rt_sigaction, arguments) };
         if read.is_ok() && action.first() == Some(&SIG_IGN) {
             set |= bit(number);
         }
@@ -56,47 +49,37 @@ pub(super) fn ignored() -> Set {
     Set(set)
 }
 
-/// Gives the signals of `set` their default dispositions. In the child only.
+/// Gives the signals of `set` their default dispositions. In a child only: it has a table of its
+/// own, even where it shares its memory.
 pub(super) fn reset(set: Set) {
     for number in set.numbers() {
-        // SAFETY: `DEFAULT` has the kernel's size and is only read; nothing is written back. That
+        let action = DEFAULT;
+        let arguments =
+            [number.into(), (&raw const action).into(), null_mut::<Action>().into(), SET_SIZE];
+        // SAFETY: `action` has the kernel's size and is only read; nothing is written back. That
         // handlers of this process disappear is what the child wants. SIGKILL, SIGSTOP and what
         // else cannot be changed answer EINVAL, and are at their default anyway.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                c_long::from(number),
-                &raw const DEFAULT,
-                null::<Action>(),
-                SET_SIZE,
-            )
-        };
+        let _ = unsafe { raw::syscall(libc::SYS_rt_sigaction, arguments) };
     }
 }
 
 /// Blocks every signal and returns what was blocked before.
 pub(super) fn block_all() -> Set {
-    mask(libc::SIG_SETMASK, Set::ALL).unwrap_or(Set::NONE)
+    mask(Set::ALL).unwrap_or(Set::NONE)
 }
 
 /// Makes `set` the mask.
 pub(super) fn restore(set: Set) {
     // It cannot fail: the arguments are always right.
-    let _ = mask(libc::SIG_SETMASK, set);
+    let _ = mask(set);
 }
 
-fn mask(how: c_int, set: Set) -> Result<Set, Errno> {
+fn mask(set: Set) -> Result<Set, Errno> {
     let mut old = 0_u64;
+    let arguments =
+        [libc::SIG_SETMASK.into(), (&raw const set.0).into(), (&raw mut old).into(), SET_SIZE];
     // SAFETY: both sets are eight bytes, which is the size passed; the kernel reads the first and
     // writes the second, and both outlive the call.
-    raw::check(unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            c_long::from(how),
-            &raw const set.0,
-            &raw mut old,
-            SET_SIZE,
-        )
-    })?;
+    unsafe { raw::syscall(libc::SYS_rt_sigprocmask, arguments) }?;
     Ok(Set(old))
 }

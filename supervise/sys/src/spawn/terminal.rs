@@ -1,5 +1,6 @@
 //! Taking a terminal as the controlling one.
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
@@ -11,16 +12,19 @@ use super::prepare::Terminal;
 use crate::Errno;
 use crate::raw;
 
-/// From <linux/kd.h>; the C library has no headers for it.
-const KDSETMODE: libc::Ioctl = 0x4b3a;
-const KD_TEXT: i32 = 0;
+/// From <asm-generic/ioctls.h>; the C libraries differ in the type.
+const TIOCSCTTY: u32 = 0x540e;
+const TIOCVHANGUP: u32 = 0x5437;
+/// From <linux/kd.h>.
+const KDSETMODE: u32 = 0x4b3a;
+const KD_TEXT: u32 = 0;
 
 /// Opens the terminal and makes it the controlling one of this session, which has none yet.
-pub(super) fn take(spec: &Terminal) -> Result<OwnedFd, Errno> {
+pub(super) fn take(spec: &Terminal) -> Result<ManuallyDrop<OwnedFd>, Errno> {
     if spec.reset {
         // Whoever still has it open from an earlier session loses it, this descriptor included.
         let old = open(spec)?;
-        match raw::ioctl_number(old.as_fd(), libc::TIOCVHANGUP, 0) {
+        match raw::ioctl_number(old.as_fd(), TIOCVHANGUP, 0) {
             // Only root may; consoles that are no terminals (/dev/console on nothing) cannot.
             Ok(()) | Err(Errno::NOTTY | Errno::INVAL) => {}
             Err(errno) => return Err(errno),
@@ -28,19 +32,20 @@ pub(super) fn take(spec: &Terminal) -> Result<OwnedFd, Errno> {
     }
     let terminal = open(spec)?;
     // 1: take it away from a session that has it, which only root may.
-    raw::ioctl_number(terminal.as_fd(), libc::TIOCSCTTY, 1)?;
+    raw::ioctl_number(terminal.as_fd(), TIOCSCTTY, 1)?;
     if spec.reset {
         sane(&terminal)?;
     }
     // It was opened without waiting for a modem's carrier, but is to be read with waiting.
-    let flags = rustix::fs::fcntl_getfl(&terminal)?;
-    rustix::fs::fcntl_setfl(&terminal, flags.difference(OFlags::NONBLOCK))?;
+    let flags = rustix::fs::fcntl_getfl(&*terminal)?;
+    rustix::fs::fcntl_setfl(&*terminal, flags.difference(OFlags::NONBLOCK))?;
     Ok(terminal)
 }
 
-fn open(spec: &Terminal) -> Result<OwnedFd, Errno> {
+fn open(spec: &Terminal) -> Result<ManuallyDrop<OwnedFd>, Errno> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     raw::retry(|| rustix::fs::open(spec.path.as_c_str(), flags, Mode::empty()))
+        .map(ManuallyDrop::new)
 }
 
 /// What `stty sane` makes of it, and text mode where it is a virtual console.

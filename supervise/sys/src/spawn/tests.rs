@@ -7,3 +7,4 @@ mod files;
 mod kin;
 mod mounts;
 mod terminals;
+mod waiting;
