@@ -28,13 +28,14 @@ pub struct Past {
 
 impl Limits {
     /// As configured, made possible: a file holds at least one line, and the quota two files, so
-    /// that a rotation does not delete all there is. 0 means no limit of age, and of the quota.
+    /// that a rotation does not delete all there is. 0 means no limit of age, size and quota.
     #[must_use]
     pub fn new(file_size_max: u64, files_max: u32, age_max_s: u64, quota: u64) -> Self {
         let line = count(WRITTEN_MAX);
         let quota = if quota == 0 { u64::MAX } else { quota.max(line.saturating_mul(2)) };
         let age = (age_max_s > 0).then(|| Duration::from_secs(age_max_s));
-        Self { file_size: file_size_max.clamp(line, quota / 2), files: files_max, age, quota }
+        let size = if file_size_max == 0 { u64::MAX } else { file_size_max };
+        Self { file_size: size.clamp(line, quota / 2), files: files_max, age, quota }
     }
 
     /// How much more may be appended to a file of this length.

@@ -100,7 +100,11 @@ impl Chain {
                 }
                 let last = self.later.is_empty() && self.newest.is_none();
                 if last && !open.is_rotated()? {
-                    return Ok(if to_end { open.rest() } else { None });
+                    if to_end {
+                        return Ok(open.rest());
+                    }
+                    open.unread();
+                    return Ok(None);
                 }
                 // What was written between the last look and the rotation.
                 if let Some(line) = open.line()? {
@@ -300,6 +304,15 @@ impl Open {
             }
             self.position = self.position.saturating_add(count(got));
         }
+    }
+
+    /// Forgets what follows the last newline, to read it again: after a crash, `cooper-log` cuts
+    /// half a line off and writes it anew.
+    fn unread(&mut self) {
+        let unread = self.buffer.len().saturating_sub(self.start);
+        self.position = self.position.saturating_sub(count(unread));
+        self.buffer.clear();
+        (self.start, self.searched) = (0, 0);
     }
 
     /// What follows the last newline.
