@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 
 use engine::{Goal, Request};
-use graph::{ChangeKind, Graph, Reaction, ServiceId, View, diff};
+use graph::{ChangeKind, Graph, Kind, Reaction, ServiceId, View, diff, settings_put_back};
 use sys::map::{Frozen, Shared};
 use tracing::{info, warn};
 use unit::{State, Unit};
@@ -37,8 +37,8 @@ pub struct Apply {
 pub struct After {
     /// To be reloaded.
     reload: Vec<String>,
-    /// Their cgroups' settings may have changed.
-    keep: Vec<String>,
+    /// Their cgroups' settings may have changed; those that are gone, with their defaults.
+    keep: Vec<(String, Vec<(String, String)>)>,
 }
 
 impl Apply {
@@ -227,8 +227,10 @@ impl Shell<'_> {
         if !ids.is_empty() {
             self.engine.request(clock::now(), Request::Reload, &ids);
         }
-        for id in keep.iter().filter_map(|name| self.view.find(name)) {
-            if let Some(spec) = self.cgroup(id) {
+        for (name, put_back) in keep {
+            let spec = self.view.find(&name).and_then(|id| self.cgroup(id));
+            if let Some(mut spec) = spec {
+                spec.settings.extend(put_back);
                 self.world.cgroups.set(&spec);
             }
         }
@@ -255,13 +257,27 @@ fn want_what_is_new(new: &Graph, records: &mut [Record], is_new: impl Fn(&str) -
 
 fn after(old: &Graph, new: &Graph) -> After {
     let mut after = After::default();
+    let cgroup = |graph: &Graph, name: &str| {
+        let mut services = graph.services.iter();
+        services.find(|service| service.name == name).and_then(|service| match &service.kind {
+            Kind::Longrun(process) | Kind::Oneshot(process) => Some(process.cgroup.clone()),
+            Kind::Bundle(_) => None,
+        })
+    };
+    let put_back = |name: &str| match (cgroup(old, name), cgroup(new, name)) {
+        (Some(old), Some(new)) => settings_put_back(&old, &new),
+        (_, _) => Vec::new(),
+    };
     for change in diff(old, new) {
         match change.kind {
             ChangeKind::Changed { reaction: Reaction::Reload, .. } => {
-                after.keep.push(change.name.clone());
+                after.keep.push((change.name.clone(), put_back(&change.name)));
                 after.reload.push(change.name);
             }
-            ChangeKind::Changed { reaction: Reaction::Keep, .. } => after.keep.push(change.name),
+            ChangeKind::Changed { reaction: Reaction::Keep, .. } => {
+                let put_back = put_back(&change.name);
+                after.keep.push((change.name, put_back));
+            }
             ChangeKind::Changed { reaction: Reaction::Restart, .. }
             | ChangeKind::Added
             | ChangeKind::Removed => {}

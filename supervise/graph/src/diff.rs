@@ -14,7 +14,7 @@ use alloc::{
 };
 
 use crate::{
-    Graph, Kind, LogSpec, LogTo, OnChange, Process, Service, ServiceId,
+    CgroupSpec, Graph, Kind, LogSpec, LogTo, OnChange, Process, Service, ServiceId,
     fingerprint::{cgroup_place, notify_fd, output},
 };
 
@@ -53,7 +53,8 @@ pub enum Reaction {
     /// Reload it.
     Reload,
     /// Nothing: the new definition is in force at once, or (`on-change = "keep"`) from the next
-    /// start on. Cgroup settings are written to the cgroup that is there.
+    /// start on. Cgroup settings, and [`settings_put_back`], are written to the cgroup that is
+    /// there.
     Keep,
 }
 
@@ -222,17 +223,28 @@ fn process_fields(a: &Process, b: &Process) -> impl Iterator<Item = (&'static st
 /// The field that says: write the new settings to the service's cgroup.
 pub const CGROUP_SETTINGS: &str = "cgroup settings";
 
-/// A setting that is gone must be put back to what the kernel begins with; where that is not
-/// known, only a new cgroup has it.
+/// A setting that is gone must be put back; where it is not known to what, only a new cgroup has
+/// it.
 fn settings_reach(a: &Process, b: &Process) -> Reach {
-    let kept = |key: &str| b.cgroup.settings.iter().any(|(other, _)| other == key);
-    let mut gone = a.cgroup.settings.iter().filter(|(key, _)| !kept(key));
-    if gone.all(|(key, _)| cgroup_default(key).is_some()) { Reach::Live } else { Reach::Process }
+    let mut gone = gone(&a.cgroup, &b.cgroup);
+    if gone.all(|key| cgroup_default(key).is_some()) { Reach::Live } else { Reach::Process }
 }
 
-/// What a new cgroup has in this file; written when a setting is taken out of a definition.
+fn gone<'a>(old: &'a CgroupSpec, new: &'a CgroupSpec) -> impl Iterator<Item = &'a str> {
+    let old = old.settings.iter().map(|(key, _)| key.as_str());
+    old.filter(|key| new.settings.iter().all(|(other, _)| other != key))
+}
+
+/// Settings that only the old definition has, with what the kernel begins with: to be written to
+/// a cgroup that lives on.
 #[must_use]
-pub fn cgroup_default(key: &str) -> Option<&'static str> {
+pub fn settings_put_back(old: &CgroupSpec, new: &CgroupSpec) -> Vec<(String, String)> {
+    let defaults = gone(old, new).filter_map(|key| Some((key, cgroup_default(key)?)));
+    defaults.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// What a new cgroup has in this file.
+fn cgroup_default(key: &str) -> Option<&'static str> {
     match key {
         "cpu.idle" | "memory.low" | "memory.min" | "memory.oom.group" => Some("0"),
         "cpu.max" => Some("max 100000"),

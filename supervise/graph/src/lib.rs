@@ -22,7 +22,7 @@ mod process;
 mod rescue;
 
 pub use codec::{DecodeError, View, encode};
-pub use diff::{CGROUP_SETTINGS, Change, ChangeKind, Reaction, cgroup_default, diff};
+pub use diff::{CGROUP_SETTINGS, Change, ChangeKind, Reaction, diff, settings_put_back};
 pub use fingerprint::fingerprint;
 
 pub use model::{

@@ -12,8 +12,8 @@ mod common;
 
 use common::{process_mut, sample};
 use graph::{
-    ChangeKind, Graph, LogTo, OnChange, Process, Reaction, Readiness, Service, ServiceId, diff,
-    fingerprint,
+    CgroupSpec, ChangeKind, Graph, LogTo, OnChange, Process, Reaction, Readiness, Service,
+    ServiceId, diff, fingerprint, settings_put_back,
 };
 
 /// The one change between `sample()` and the same graph with `change` made to kubelet.
@@ -79,6 +79,18 @@ fn a_setting_whose_default_is_unknown_restarts_when_it_goes() {
     let changes = diff(&old, &sample());
     let ChangeKind::Changed { reaction, .. } = changes[0].kind else { panic!("{changes:?}") };
     assert_eq!(reaction, Reaction::Restart);
+}
+
+#[test]
+fn a_setting_that_is_gone_is_put_back() {
+    let spec = |settings: &[(&str, &str)]| CgroupSpec {
+        settings: settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+        ..CgroupSpec::default()
+    };
+    let old = spec(&[("memory.max", "1G"), ("pids.max", "10"), ("io.max", "8:0 rbps=1")]);
+    let new = spec(&[("pids.max", "20"), ("cpu.weight", "50")]);
+    assert_eq!(settings_put_back(&old, &new), [("memory.max".into(), "max".into())]);
+    assert_eq!(settings_put_back(&new, &new), []);
 }
 
 #[test]

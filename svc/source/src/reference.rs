@@ -32,6 +32,7 @@ fn write_page(page: &mut String) -> std::fmt::Result {
         writeln!(page, "### `{name}`\n\n```toml\n{}\n```\n", text.trim_end())?;
     }
     writeln!(page, "## Keys at the top of the file\n")?;
+    writeln!(page, "They stand before the first `[table]`: what follows one belongs to it.\n")?;
     table(page, SERVICE, "")?;
     for section in SERVICE.iter().filter(|key| has_keys(SERVICE, key)) {
         writeln!(page, "\n## `[{}]`\n\n{}\n", section.path, section.doc)?;
