@@ -1,5 +1,6 @@
 //! What tests of several modules need.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +10,47 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Longer than anything here takes, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The system's allocator, which no child may use between clone and exec: one that does ends at
+/// once, and so fails the test that waits for its program or its error. A panic allocates, too.
+struct ParentsOnly;
+
+/// The process that may allocate; 0 before the first allocation.
+static PARENT: AtomicU32 = AtomicU32::new(0);
+
+/// The exit status of a child that has allocated.
+const ALLOCATED: u8 = 99;
+
+/// Makes this process one that may allocate: a copy of the test's process that plays a part.
+pub(crate) fn allow_allocation() {
+    PARENT.store(rustix::process::getpid().as_raw_pid().unsigned_abs(), Ordering::Relaxed);
+}
+
+fn check_process() {
+    match PARENT.load(Ordering::Relaxed) {
+        0 => allow_allocation(),
+        parent if parent == rustix::process::getpid().as_raw_pid().unsigned_abs() => {}
+        _ => crate::raw::exit_now(ALLOCATED),
+    }
+}
+
+// SAFETY: everything is as the system's allocator does it, or does not return.
+unsafe impl GlobalAlloc for ParentsOnly {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        check_process();
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        check_process();
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: ParentsOnly = ParentsOnly;
 
 /// Waits until `done` gives something, looking each time that `fd` becomes readable.
 pub(crate) fn wait<T>(fd: &impl AsFd, mut done: impl FnMut() -> Option<T>) -> T {

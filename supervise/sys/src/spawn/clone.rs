@@ -25,7 +25,9 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sharing {
     /// In ours. Not if it writes its OOM score (the kernel then writes it to all processes that
-    /// share memory) or changes its credentials (the memory would become undumpable).
+    /// share memory), changes its credentials (the memory would become undumpable), or enters a
+    /// cgroup whose limit of memory exec may run into (the OOM killer ends all that share the
+    /// memory of its victim).
     Shared,
     /// In a copy of ours.
     Copied,

@@ -140,6 +140,7 @@ impl Spawner {
     fn sharing(&self, prepared: &Prepared) -> Sharing {
         let inherits_score = self.oom_score_adj == Some(prepared.oom_score_adj.value);
         let keeps_credentials = prepared.identity.is_none() && prepared.capabilities.is_none();
-        if inherits_score && keeps_credentials { Sharing::Shared } else { Sharing::Copied }
+        let shared = inherits_score && keeps_credentials && !prepared.memory_is_limited;
+        if shared { Sharing::Shared } else { Sharing::Copied }
     }
 }

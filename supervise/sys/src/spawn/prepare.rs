@@ -93,6 +93,8 @@ pub struct Prepared {
     pub(super) capabilities: Option<CapabilitySet>,
     pub(super) no_new_privs: bool,
     pub(super) cwd: CString,
+    /// Its cgroup has a limit of memory.
+    pub(super) memory_is_limited: bool,
 }
 
 /// A value, and whether somebody asked for it: a default that an unprivileged tree or a container
@@ -173,7 +175,7 @@ impl Prepared {
     }
 
     fn resolve(order: &Order<'_>) -> Result<Self, Errno> {
-        let Process { run, environment, .. } = order.process;
+        let Process { run, environment, cgroup, .. } = order.process;
         let files = all(&environment.files, |file| EnvironmentFile::new(file))?;
         let of_files = if files.is_empty() { 0 } else { FILE_VARIABLES_MAX };
         let room = of_files.saturating_add(usize::from(order.watchdog_us.is_some()));
@@ -202,6 +204,7 @@ impl Prepared {
             capabilities: run.capabilities,
             no_new_privs: run.no_new_privs,
             cwd: c_string(cwd)?,
+            memory_is_limited: cgroup.settings.iter().any(|(key, _)| key.starts_with("memory.")),
         })
     }
 }

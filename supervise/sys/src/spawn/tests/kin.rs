@@ -19,6 +19,7 @@ fn fork(role: impl FnOnce() -> u8) -> u32 {
     // roles call takes no lock but the allocator's, which the C library holds over its fork.
     match unsafe { libc::fork() } {
         0 => {
+            crate::testing::allow_allocation();
             // A panic must not run the rest of this test a second time.
             let role = std::panic::AssertUnwindSafe(role);
             raw::exit_now(std::panic::catch_unwind(role).unwrap_or(101))
