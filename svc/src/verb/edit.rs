@@ -28,10 +28,15 @@ pub fn run(args: &Edit, context: &mut Context) -> Result<Exit, Error> {
         }
         switch::write_whole(&path, begun.as_bytes())?;
     }
-    edit(&path)?;
+    if let Err(error) = edit(&path) {
+        if is_new {
+            take_back(&path)?;
+        }
+        return Err(error);
+    }
     let text = fs::read_to_string(&path).map_err(|error| Error::file("read", &path, &error))?;
     if is_new && says_nothing(&text) {
-        switch::remove(&path)?;
+        take_back(&path)?;
         context.screen.say("svc: nothing was written, so nothing is kept");
         return Ok(Exit::Ok);
     }
@@ -101,6 +106,16 @@ fn known_in(dir: &Path) -> Vec<String> {
         .collect()
 }
 
+/// Removes a file that was made for nothing, and its directory if there is nothing else in it.
+fn take_back(path: &Path) -> Result<(), Error> {
+    switch::remove(path)?;
+    if let Some(dir) = path.parent() {
+        // It fails where there are other drop-ins.
+        let _ = fs::remove_dir(dir);
+    }
+    Ok(())
+}
+
 /// Comments and empty lines only.
 fn says_nothing(text: &str) -> bool {
     text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
@@ -124,6 +139,32 @@ fn edit(path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::Tree;
+
+    fn edit_with(tree: &mut Tree, name: &str, full: bool) -> Result<PathBuf, Error> {
+        let args = Edit { name: name.into(), full };
+        let path = target(&args, &tree.context.paths)?;
+        let original = original(name, &tree.context.paths)?;
+        beginning(&args, &path, original.as_deref()).map(|begun| {
+            assert!(full || says_nothing(&begun), "{begun}");
+            path
+        })
+    }
+
+    /// A drop-in begins as comments; it is the admin's, beside the file or not.
+    #[test]
+    fn a_drop_in_begins_with_what_it_changes() {
+        let mut tree = Tree::new();
+        let dir = tree.context.paths.services[0].clone();
+        fs::write(dir.join("getty@.toml"), "exec = [\"/sbin/agetty\"]\n").unwrap();
+        let path = edit_with(&mut tree, "getty@tty1", false).unwrap();
+        assert_eq!(path, dir.join("getty@tty1.toml.d/local.toml"));
+        assert_eq!(edit_with(&mut tree, "getty@", true).unwrap(), dir.join("getty@.toml"));
+        let unknown = edit_with(&mut tree, "gety@", false).unwrap_err();
+        assert!(matches!(unknown, Error::Unknown { nearest: Some(near), .. } if near == "getty@"));
+        let wrong = edit_with(&mut tree, "../passwd", true).unwrap_err();
+        assert!(matches!(wrong, Error::Usage(_)));
+    }
 
     #[test]
     fn comments_say_nothing() {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use wire::{
-    describe::duration,
+    describe::{duration, limit},
     varlink::{Goal, Kind, ListReply, Method, Service, State, WatchParameters},
 };
 
@@ -203,9 +203,12 @@ fn waiting_for(name: &str, known: &BTreeMap<String, Service>) -> String {
     let Some(service) = known.get(name) else {
         return format!("waiting for supervise to answer about {name}");
     };
-    let spent = duration(monotonic_us().saturating_sub(service.since_us));
-    let limit = service.until_us.map(|until| duration(until.saturating_sub(service.since_us)));
-    let of = limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    // Whole seconds: it is shown anew every second.
+    let spent = monotonic_us().saturating_sub(service.since_us) / 1_000_000;
+    let spent =
+        if spent < 60 { format!("{spent} s") } else { duration(spent.saturating_mul(1_000_000)) };
+    let until = service.until_us.map(|until| limit(until.saturating_sub(service.since_us)));
+    let of = until.map(|until| format!(" of {until}")).unwrap_or_default();
     format!("waiting for {name} ({}, {spent}{of})", service.state.word())
 }
 

@@ -9,7 +9,7 @@ use unit::{Cause, Instant, Left, Main, Next, Reloading, Stage, State};
 
 use super::{
     Record, World, name_of, root_of, state_of,
-    words::{cause_text, duration, signal_name},
+    words::{cause_text, duration, limit, signal_name},
 };
 use crate::varlink::CRASH_LOOPING_FAILURES;
 
@@ -157,7 +157,7 @@ const fn then(record: &Record, next: Next) -> &'static str {
 fn of(world: &impl World, record: &Record, deadline: Instant) -> String {
     let spent = world.now_us().saturating_sub(record.since_us);
     let whole = deadline.0.saturating_sub(record.since_us);
-    format!("{} of {}", duration(spent), duration(whole))
+    format!("{} of {}", duration(spent), limit(whole))
 }
 
 fn restart(world: &impl World, until: Instant) -> String {

@@ -32,6 +32,18 @@ pub fn duration(us: u64) -> String {
     }
 }
 
+/// A time limit: as [`duration`], but to the nearest second, because what is counted begins a
+/// little after the clock was read that the limit counts from.
+#[must_use]
+pub fn limit(us: u64) -> String {
+    const S: u64 = 1_000_000;
+    if us < S {
+        return duration(us);
+    }
+    let nearest = us.saturating_add(S / 2) / S;
+    duration(nearest.saturating_mul(S))
+}
+
 /// The largest signal number.
 pub const SIGNAL_MAX: u8 = 64;
 
@@ -213,6 +225,13 @@ mod tests {
             assert_eq!(duration(us), text);
         }
         assert_eq!(duration(u64::MAX), "213503982 d 8 h");
+    }
+
+    #[test]
+    fn limits_are_whole_seconds() {
+        assert_eq!(limit(59_999_700), "1 min");
+        assert_eq!(limit(30_000_200), "30 s");
+        assert_eq!(limit(250_000), "250 ms");
     }
 
     #[test]
