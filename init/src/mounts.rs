@@ -62,6 +62,15 @@ const WITHOUT_DISK: [&[u8]; 25] = [
     b"tracefs",
 ];
 
+/// Whether the kernel has this type of file system built in or loaded, from `/proc/filesystems`:
+/// `nodev` or nothing, a tab, the type. Mounting one that it has not makes it look for a module,
+/// which takes tens of milliseconds to fail at a time when nothing can load one.
+#[must_use]
+pub fn is_known(filesystems: &[u8], kind: &[u8]) -> bool {
+    let mut lines = filesystems.split(|byte| *byte == b'\n');
+    lines.any(|line| line.rsplit(|byte| *byte == b'\t').next() == Some(kind))
+}
+
 /// So many mounts are seen at once. A node with more has the others seen once these are gone.
 pub const MOUNTS_MAX: usize = 4096;
 /// Room for their targets.
@@ -386,6 +395,17 @@ mod tests {
             table.add(&Mount { target: &target, kind: b"ext4", is_read_only: false });
             let seen = table.last_first().next().unwrap();
             assert_eq!(seen.target.to_bytes().len(), TARGET_MAX - 1);
+        }
+    }
+
+    #[test]
+    fn the_kernel_says_what_it_knows() {
+        let list = b"nodev\tsysfs\nnodev\ttmpfs\n\text4\n";
+        for kind in [&b"sysfs"[..], b"tmpfs", b"ext4"] {
+            assert!(is_known(list, kind));
+        }
+        for kind in [&b"tmp"[..], b"nodev", b"ext", b"configfs"] {
+            assert!(!is_known(list, kind));
         }
     }
 

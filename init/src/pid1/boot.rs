@@ -98,12 +98,33 @@ const FIRST: usize = 3;
 /// Mounts /proc, /sys and /dev.
 pub fn mount_first() {
     MOUNTS.iter().take(FIRST).for_each(mount);
+    // Before PID 1 is started, the kernel does not wait for whole grace periods; what moves
+    // processes between cgroups does, tens of milliseconds each. `end_haste` takes it back.
+    set_haste(b"1\n");
+}
+
+/// The boot is over, as far as it concerns the kernel.
+pub fn end_haste() {
+    set_haste(b"0\n");
+}
+
+fn set_haste(value: &[u8]) {
+    if let Ok(file) = os::open(c"/sys/kernel/rcu_expedited", libc::O_WRONLY) {
+        let _ = file.write(value);
+    }
 }
 
 /// Mounts the rest, and makes it all shared: mounts that containers make below `/` must reach
 /// the host and other containers, as Kubernetes has it.
 pub fn mount_rest() {
-    MOUNTS.iter().skip(FIRST).for_each(mount);
+    let mut list = [0; 4096];
+    let file = os::open(c"/proc/filesystems", libc::O_RDONLY);
+    let length = file.ok().and_then(|file| file.read(&mut list).ok()).unwrap_or(0);
+    let list = list.get(..length).unwrap_or_default();
+    let is_known = |mount: &&Mount| init::mounts::is_known(list, mount.kind.to_bytes());
+    let rest = MOUNTS.iter().skip(FIRST);
+    // What is needed and not there is tried all the same, to be said.
+    rest.filter(|mount| mount.is_needed || is_known(mount)).for_each(mount);
     for (target, link) in LINKS {
         let _ = rustix::fs::symlink(target, link);
     }
@@ -153,7 +174,11 @@ pub fn open_standard(is_machine: bool) -> Option<Fd> {
         let _ = fd.into_number();
     }
     if !is_machine {
-        return say::open_own(2);
+        let own = say::open_own(2);
+        if let Some(own) = &own {
+            say::speak_to(own.number(), false);
+        }
+        return own;
     }
     if let Some(null) = null() {
         let _ = null.duplicate_onto(0);

@@ -166,6 +166,9 @@ fn take_stdio(state: &mut State, fd: &Fd) {
     if let Some(own) = say::open_own(2) {
         let number = own.into_number();
         say::speak_to(number, false);
-        drop(Fd::take(core::mem::replace(&mut state.descriptors.log, number)));
+        let old = core::mem::replace(&mut state.descriptors.log, number);
+        if old != state.descriptors.console {
+            drop(Fd::take(old));
+        }
     }
 }

@@ -80,7 +80,8 @@ fn start(boot: Instant) -> ! {
     let mut place = [0; PATH_MAX];
     let supervise = Supervise { path: supervise_path(&args, &mut place), command: args.command };
     // From now on, we must not die.
-    Init { state, link: Link::new(), signals: &signals, supervise }.run()
+    let is_booting = state.role() == Role::Machine && state.keeper.starts() == 0;
+    Init { state, link: Link::new(), signals: &signals, is_booting, supervise }.run()
 }
 
 /// The first start.
@@ -225,3 +226,9 @@ impl AsRef<[u8]> for Word {
 fn on_panic(_: &PanicInfo<'_>) -> ! {
     fatal::start_again(libc::SIGABRT)
 }
+
+/// Without optimisation the linker keeps parts of core that name the function which unwinding
+/// asks at each frame. Nothing unwinds here: it is never called.
+#[cfg(debug_assertions)]
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_eh_personality() {}

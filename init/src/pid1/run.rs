@@ -2,11 +2,12 @@
 
 use init::state::Reason;
 use init::{Action, Event, Instant, State};
+use wire::link::FromSupervise;
 
 use crate::children::{self, Supervise};
 use crate::link::{Link, Read};
 use crate::os::{self, Dead, Errno, Fd};
-use crate::{last, say};
+use crate::{boot, last, say};
 
 /// So many children are reaped, or messages read, before the others have their turn: nobody who
 /// forks or talks without end keeps init from the rest.
@@ -20,6 +21,8 @@ pub struct Init<'a> {
     pub link: Link,
     /// Where signals are read from.
     pub signals: &'a Fd,
+    /// A machine is booting, until `supervise` first acknowledges something.
+    pub is_booting: bool,
     /// What to start.
     pub supervise: Supervise<'a>,
 }
@@ -79,6 +82,10 @@ impl Init<'_> {
     }
 
     fn step(&mut self, event: Event) {
+        if self.is_booting && matches!(event, Event::Said(FromSupervise::Ack { .. })) {
+            self.is_booting = false;
+            boot::end_haste();
+        }
         match self.state.step(os::now(), event) {
             Action::Nothing => {}
             Action::Start => self.start(),

@@ -78,9 +78,18 @@ pub fn open_console() -> Option<Fd> {
     open(c"/dev/console", libc::O_WRONLY | libc::O_NOCTTY)
 }
 
-/// The same file as this descriptor's, but opened by ourselves: whether a write may block is a
-/// property of the opening, and the other users of theirs shall have it as they like.
+/// A descriptor of our own for what this one leads to. A pipe or a terminal is opened once more:
+/// whether a write may block is a property of the opening, and the other users of theirs shall
+/// have it as they like. For a file they must share theirs, or they overwrite each other.
 pub fn open_own(number: i32) -> Option<Fd> {
+    let shared = os::lend(number)?;
+    let kind = shared.stat().ok()?.st_mode & libc::S_IFMT;
+    let may_block = matches!(kind, libc::S_IFIFO | libc::S_IFCHR);
+    let own = if may_block { open_again(number) } else { None };
+    own.or_else(|| shared.duplicate())
+}
+
+fn open_again(number: i32) -> Option<Fd> {
     let number = u64::from(number.unsigned_abs());
     let mut path = Line::new().text("/proc/self/fd/").number(number);
     let path = CStr::from_bytes_with_nul(path.finish_with(0)).ok()?;

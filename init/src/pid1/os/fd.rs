@@ -118,6 +118,13 @@ impl Fd {
         unsafe { libc::fcntl(self.0, libc::F_SETFD, if keep { 0 } else { libc::FD_CLOEXEC }) };
     }
 
+    /// Another number for the same open file, none of the standard ones. It is closed in a program
+    /// executed next.
+    pub fn duplicate(&self) -> Option<Self> {
+        // SAFETY: it has no obligations.
+        check(unsafe { libc::fcntl(self.0, libc::F_DUPFD_CLOEXEC, 3) }).ok().map(Self)
+    }
+
     /// Makes `number` the same open file. It stays open in a program executed next.
     pub fn duplicate_onto(&self, number: c_int) -> Result<(), Errno> {
         if self.0 == number {
