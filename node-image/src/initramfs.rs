@@ -1,7 +1,7 @@
 //! A tree as an initramfs: a cpio archive in the kernel's `newc` form, gzipped or not.
 //!
-//! No file is linked to another and each has an inode number of its own, counted from one in the order
-//! of paths; dates are zero and owners root. Devices need no privilege to write.
+//! No file is linked to another and each has an inode number of its own, counted from one in the
+//! order of paths; dates are zero and owners root. Devices need no privilege to write.
 
 use std::io::Write;
 

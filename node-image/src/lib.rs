@@ -4,8 +4,8 @@
 //! Not here: fetching packages and building programs (the scripts beside this crate do that), and
 //! what a service is (`svc compile`).
 //!
-//! Invariant: the same files give the same bytes. Paths are sorted, and no date, owner, inode number
-//! or host name of the machine that builds reaches an image.
+//! Invariant: the same files give the same bytes. Paths are sorted, and no date, owner, inode
+//! number or host name of the machine that builds reaches an image.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,8 @@
 //! Kernel modules: which of a kernel's thousands an image takes, and their index.
 //!
 //! The index is `modules.dep` as depmod writes it; busybox modprobe needs no more than that and
-//! `modules.builtin`. Its other indices speak of modules that are left out, so they are left out as well.
+//! `modules.builtin`. Its other indices speak of modules that are left out, so they are left out
+//! as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +12,8 @@ use crate::tree::{Content, Entry, Tree};
 
 const ABOVE: &str = "usr/lib/modules";
 
-/// Leaves in `tree` only the modules `wanted`, by name, with those they need. A name that the kernel has
-/// built in is no error; one it does not have at all is.
+/// Leaves in `tree` only the modules `wanted`, by name, with those they need. A name that the
+/// kernel has built in is no error; one it does not have at all is.
 pub fn keep(tree: &mut Tree, wanted: &[String]) -> Result<()> {
     for version in versions(tree) {
         let directory = format!("{ABOVE}/{version}");
@@ -55,7 +56,8 @@ fn with_directories(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| path.split_at(at).0).chain([path])
 }
 
-/// `modules.dep`: each module's path, and the paths of all that it needs, in the order to unload them.
+/// `modules.dep`: each module's path, and the paths of all that it needs, in the order to unload
+/// them.
 struct Index(BTreeMap<String, Vec<String>>);
 
 impl Index {

@@ -1,6 +1,7 @@
 //! A tree as a container image: an OCI layout in one tar file, as `ctr image import` takes it.
 //!
-//! One layer, not compressed: it is read once, from the same machine. The image has no date of its own.
+//! One layer, not compressed: it is read once, from the same machine. The image has no date of
+//! its own.
 
 use std::io::Write;
 

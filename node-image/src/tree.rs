@@ -1,7 +1,8 @@
-//! What goes into an image: paths with their type, mode and content, from layers laid over each other.
+//! What goes into an image: paths with their type, mode and content, from layers laid over each
+//! other.
 //!
-//! A later layer wins over an earlier one, path by path. Owners are not recorded: everything in an image
-//! belongs to root, which is what it belongs to on a node.
+//! A later layer wins over an earlier one, path by path. Owners are not recorded: everything in
+//! an image belongs to root, which is what it belongs to on a node.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -98,8 +99,8 @@ impl Tree {
         }
     }
 
-    /// Puts one path in, with the directories above it. Where one of these is a link within the image
-    /// (`/bin` to `usr/bin`), the path goes where it leads.
+    /// Puts one path in, with the directories above it. Where one of these is a link within the
+    /// image (`/bin` to `usr/bin`), the path goes where it leads.
     pub fn insert(&mut self, path: &str, entry: Entry) -> Result<()> {
         let path = self.resolve(path)?;
         if path.is_empty() {
@@ -210,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_path_below_a_link_goes_where_the_link_leads() {
-        // Else the link of a merged /usr and a directory of another layer would both want to be `bin`.
+        // Else the link of a merged /usr and a directory of another layer would both want to be
+        // `bin`.
         let mut tree = Tree::default();
         tree.insert("bin", Entry::Symlink("usr/bin".into())).unwrap();
         tree.insert("usr/lib64", Entry::Symlink("/lib".into())).unwrap();

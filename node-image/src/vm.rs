@@ -1,8 +1,9 @@
 //! A virtual machine that boots a node, and the way into it.
 //!
-//! The console is a serial port, kept in a file. Commands go to a root shell of the guest over a virtio port
-//! of its own (`/dev/vport0p1`, which the guest's service `guest-shell` serves), so nothing is ever read out of the console's
-//! text that a program printed for people. QEMU's standard input and output are the other end of that port.
+//! The console is a serial port, kept in a file. Commands go to a root shell of the guest over a
+//! virtio port of its own (`/dev/vport0p1`, which the guest's service `guest-shell` serves), so
+//! nothing is ever read out of the console's text that a program printed for people. QEMU's
+//! standard input and output are the other end of that port.
 //!
 //! Invariant: whatever waits has a deadline, and no machine outlives its `Machine`.
 
@@ -18,8 +19,8 @@ use anyhow::{Context, Result, bail};
 
 /// How long the kernel alone may take until it finds no root file system, under an accelerator.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Emulation, with all processors taking turns in one thread: with a thread for each, QEMU 7 now and then
-/// runs code that the other has just patched, and the kernel oopses while it boots.
+/// Emulation, with all processors taking turns in one thread: with a thread for each, QEMU 7 now
+/// and then runs code that the other has just patched, and the kernel oopses while it boots.
 const TCG: &str = "tcg,thread=single";
 /// How much of the console an error shows.
 const CONSOLE_LINES_SHOWN: usize = 40;
@@ -178,8 +179,8 @@ impl Machine {
         Ok(Self { qemu, shell, lines, console: console.to_owned() })
     }
 
-    /// Runs a line of shell as root in the guest, with nothing to read, and waits until it ends. The first one waits for the
-    /// guest to come so far that it serves the port.
+    /// Runs a line of shell as root in the guest, with nothing to read, and waits until it ends.
+    /// The first one waits for the guest to come so far that it serves the port.
     pub fn run(&mut self, command: &str, timeout: Duration) -> Result<Output> {
         let deadline = deadline(timeout);
         let script = format!("{{ {command}\n}} < /dev/null 2>&1; echo \"{END_OF_COMMAND} $?\"\n");
@@ -220,7 +221,8 @@ impl Machine {
         Ok(output.text)
     }
 
-    /// Sends a line to the shell and does not wait for what becomes of it: for what ends the machine.
+    /// Sends a line to the shell and does not wait for what becomes of it: for what ends the
+    /// machine.
     pub fn send(&mut self, command: &str) -> Result<()> {
         self.shell
             .write_all(format!("{command}\n").as_bytes())
@@ -292,8 +294,9 @@ fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-/// KVM where it works. That the device is there does not say so: under nested virtualisation QEMU may fail to set a register,
-/// or the guest may hang. So the kernel is booted by itself, until it has panicked for want of a root.
+/// KVM where it works. That the device is there does not say so: under nested virtualisation QEMU
+/// may fail to set a register, or the guest may hang. So the kernel is booted by itself, until it
+/// has panicked for want of a root.
 fn accelerator(architecture: Architecture, kernel: &Path) -> &'static str {
     let native = match architecture {
         Architecture::X86_64 => cfg!(target_arch = "x86_64"),
