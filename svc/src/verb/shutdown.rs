@@ -1,5 +1,7 @@
 //! `svc poweroff`, `reboot`, `halt`, `kexec`: the end, by `supervise` or without it.
 
+use std::{fs, path::Path};
+
 use rustix::process::{Pid, Signal, kill_process};
 use wire::varlink::{Ending, Method, Nothing, ShutdownParameters};
 
@@ -8,13 +10,17 @@ use crate::{
     context::Context,
     error::Error,
     exit::Exit,
+    paths::Paths,
 };
+
+/// What the kernel calls our init.
+const INIT: &str = "init";
 
 /// Asks `supervise`, which stops services in order; where there is none that answers, or with
 /// `force`, signals init, which ends everything by itself.
 pub fn shutdown(ending: Ending, force: bool, context: &mut Context) -> Result<Exit, Error> {
     if force {
-        return signal_init(ending);
+        return signal_init(ending, &context.paths);
     }
     let parameters = ShutdownParameters { ending, exit_status: None };
     let asked = Client::connect(&context.paths)
@@ -29,21 +35,64 @@ pub fn shutdown(ending: Ending, force: bool, context: &mut Context) -> Result<Ex
         Err(fault) => {
             let error = Error::from(fault);
             context.screen.say(format_args!("svc: warning: {error}; asking init itself"));
-            signal_init(ending)
+            signal_init(ending, &context.paths)
         }
     }
 }
 
 /// The signals that busybox's and sysvinit's tools send, and our init understands.
-fn signal_init(ending: Ending) -> Result<Exit, Error> {
-    let signal = match ending {
-        Ending::Poweroff => Signal::USR2,
-        Ending::Reboot => Signal::TERM,
-        Ending::Halt => Signal::USR1,
-        Ending::Kexec | Ending::Exit => {
-            return Err(Error::Usage("init has no signal for this ending".into()));
-        }
-    };
+fn signal_init(ending: Ending, paths: &Paths) -> Result<Exit, Error> {
+    let signal = signal_of(ending)?;
+    // The machine must not end because a user's tree, or a test's, has.
+    if paths.run != Path::new(wire::paths::RUN) {
+        return Err(Error::Failed("process 1 is not the init of this tree".into()));
+    }
+    // Another init may take these signals for something else; systemd does.
+    let name = fs::read_to_string("/proc/1/comm").unwrap_or_default();
+    if !["", INIT].contains(&name.trim_end()) {
+        return Err(Error::Failed(format!("process 1 is {}, not ours", name.trim_end())));
+    }
     kill_process(Pid::INIT, signal).map_err(|errno| Error::system("signal init", &errno.into()))?;
     Ok(Exit::Ok)
+}
+
+fn signal_of(ending: Ending) -> Result<Signal, Error> {
+    match ending {
+        Ending::Poweroff => Ok(Signal::USR2),
+        Ending::Reboot => Ok(Signal::TERM),
+        Ending::Halt => Ok(Signal::USR1),
+        Ending::Kexec | Ending::Exit => {
+            Err(Error::Usage("init has no signal for this ending".into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture::{Peer, Tree};
+
+    /// The machine never ends because a tree of somebody's own does.
+    #[test]
+    fn only_the_systems_own_tree_ends_the_machine() {
+        for force in [true, false] {
+            let mut tree = Tree::new();
+            let error = shutdown(Ending::Poweroff, force, &mut tree.context).unwrap_err();
+            assert_eq!(error.to_string(), "process 1 is not the init of this tree");
+        }
+    }
+
+    /// supervise is told how it is to end.
+    #[test]
+    fn supervise_is_asked() {
+        let mut tree = Tree::new();
+        let server = tree.serve(vec![Box::new(|mut peer: Peer| {
+            assert_eq!(peer.call(), ("Shutdown".into(), json!({"ending": "kexec"})));
+            peer.reply(&json!({}));
+        })]);
+        assert_eq!(shutdown(Ending::Kexec, false, &mut tree.context).unwrap(), Exit::Ok);
+        server.join().unwrap();
+    }
 }
