@@ -22,70 +22,86 @@ pub(crate) enum Decision {
     Aim(Goal),
 }
 
+/// What follows for one service, and how many of its neighbours it took to see that.
+pub(crate) struct Look {
+    pub(crate) decision: Decision,
+    pub(crate) seen: usize,
+}
+
+impl From<Decision> for Look {
+    fn from(decision: Decision) -> Self {
+        Self { decision, seen: 0 }
+    }
+}
+
 impl Engine {
-    /// What `id` does next, and at which dependency the look ended.
-    pub(crate) fn decide(&self, id: ServiceId) -> (Decision, usize) {
-        let Some(node) = self.node(id) else { return (Decision::Rest, 0) };
+    /// What `id` does next.
+    pub(crate) fn decide(&self, id: ServiceId) -> Look {
+        let Some(node) = self.node(id) else { return Decision::Rest.into() };
         match node.goal {
             Goal::Up => self.decide_up(id, node),
-            Goal::Down => (self.decide_down(id, node), 0),
-            Goal::Renew if node.unit.state.is_idle() => (Decision::Aim(Goal::Up), 0),
-            Goal::Renew => (self.decide_down(id, node), 0),
+            Goal::Down => self.decide_down(id, node),
+            Goal::Renew if node.unit.state.is_idle() => Decision::Aim(Goal::Up).into(),
+            Goal::Renew => self.decide_down(id, node),
         }
     }
 
-    fn decide_up(&self, id: ServiceId, node: &Node) -> (Decision, usize) {
+    fn decide_up(&self, id: ServiceId, node: &Node) -> Look {
         match node.unit.state {
-            State::Down => match self.blocks_start(id, node.cursor) {
-                Some((cursor, wait)) => (Decision::Wait(wait), cursor),
-                None => (Decision::Order(Event::Start), 0),
-            },
+            State::Down => self.look_before_start(id, node.cursor),
             // On its way, or there.
             State::Spawning { .. } | State::Starting { .. } | State::Up { .. } => {
-                (Decision::Rest, 0)
+                Decision::Rest.into()
             }
             // It is looked at again when it is down.
             State::Stopping { .. } | State::Finishing { .. } | State::Cleaning { .. } => {
-                (Decision::Rest, 0)
+                Decision::Rest.into()
             }
             // Time, or a person, must act first.
             State::Backoff { .. } | State::Ended | State::Failed | State::Skipped { .. } => {
-                (Decision::Rest, 0)
+                Decision::Rest.into()
             }
         }
     }
 
-    fn decide_down(&self, id: ServiceId, node: &Node) -> Decision {
+    fn decide_down(&self, id: ServiceId, node: &Node) -> Look {
         match node.unit.state {
-            State::Down => Decision::Rest,
+            State::Down => Decision::Rest.into(),
             State::Spawning { .. } | State::Starting { .. } | State::Up { .. } => {
-                match self.blocks_stop(id) {
-                    Some(dependent) => Decision::Wait(Wait::Dependent(dependent)),
-                    None => Decision::Order(Event::Stop),
-                }
+                self.look_before_stop(id, node.cursor)
             }
             // It is looked at again when it is down, or what its policy makes of it.
             State::Stopping { .. } | State::Finishing { .. } | State::Cleaning { .. } => {
-                Decision::Rest
+                Decision::Rest.into()
             }
             // Nothing runs: no dependent can mind.
             State::Backoff { .. } | State::Ended | State::Failed | State::Skipped { .. } => {
-                Decision::Order(Event::Stop)
+                Decision::Order(Event::Stop).into()
             }
         }
     }
 
-    /// The first that forbids a start of `id`, looking at all dependencies from `cursor` around.
-    fn blocks_start(&self, id: ServiceId, cursor: usize) -> Option<(usize, Wait)> {
+    fn look_before_start(&self, id: ServiceId, cursor: usize) -> Look {
         let dependencies = self.relations.dependencies(id);
-        let (before, from) = dependencies.split_at_checked(cursor).unwrap_or((dependencies, &[]));
-        let around = (cursor..).zip(from).chain((0..).zip(before));
-        let blocking = |(at, edge): (usize, &Edge)| Some((at, self.blocks(*edge)?));
-        around.into_iter().find_map(blocking).or_else(|| {
-            let mut conflicts = self.relations.conflicts(id).iter();
-            let conflict = conflicts.find(|other| !self.is_idle(**other))?;
-            Some((0, Wait::Conflict(*conflict)))
-        })
+        match first_around(dependencies, cursor, |edge| self.blocks(*edge)) {
+            Some((seen, wait)) => Look { decision: Decision::Wait(wait), seen },
+            None => {
+                let mut conflicts = self.relations.conflicts(id).iter();
+                let decision = match conflicts.find(|other| !self.is_idle(**other)) {
+                    Some(other) => Decision::Wait(Wait::Conflict(*other)),
+                    None => Decision::Order(Event::Start),
+                };
+                Look { decision, seen: dependencies.len() }
+            }
+        }
+    }
+
+    fn look_before_stop(&self, id: ServiceId, cursor: usize) -> Look {
+        let dependents = self.relations.dependents(id);
+        match first_around(dependents, cursor, |edge| self.minds(*edge)) {
+            Some((seen, wait)) => Look { decision: Decision::Wait(wait), seen },
+            None => Look { decision: Decision::Order(Event::Stop), seen: dependents.len() },
+        }
     }
 
     fn blocks(&self, edge: Edge) -> Option<Wait> {
@@ -97,18 +113,16 @@ impl Engine {
         }
     }
 
-    /// A dependent that must be down before `id` is stopped: whoever requires it, and whoever
-    /// comes after it and is to go down as well.
-    fn blocks_stop(&self, id: ServiceId) -> Option<ServiceId> {
-        let holds = |edge: &&Edge| {
-            let goes_down = || self.node(edge.to).is_some_and(|node| node.goal != Goal::Up);
-            let minds = match edge.strength {
-                Strength::Requires => true,
-                Strength::Wants | Strength::After => goes_down(),
-            };
-            minds && !self.is_idle(edge.to)
+    /// Whether a dependent must be down before the service is stopped: it requires it, or comes
+    /// after it and is to go down as well.
+    fn minds(&self, edge: Edge) -> Option<Wait> {
+        let concerned = match edge.strength {
+            Strength::Requires => true,
+            Strength::Wants | Strength::After => {
+                self.node(edge.to).is_some_and(|node| node.goal != Goal::Up)
+            }
         };
-        self.relations.dependents(id).iter().find(holds).map(|edge| edge.to)
+        (concerned && !self.is_idle(edge.to)).then_some(Wait::Dependent(edge.to))
     }
 
     /// Whether a service that waits so waits for a failure to be mended. Who merely wants it need
@@ -140,6 +154,20 @@ impl Engine {
     fn is_idle(&self, id: ServiceId) -> bool {
         self.node(id).is_none_or(|node| node.unit.state.is_idle())
     }
+}
+
+/// The first hit among all of `edges`, from the one at `cursor` around, and how many were passed.
+///
+/// The next look begins where this one ended: so a service with ten thousand dependencies that
+/// come up one by one looks at each of them twice, and not ten thousand times.
+fn first_around(
+    edges: &[Edge],
+    cursor: usize,
+    hit: impl Fn(&Edge) -> Option<Wait>,
+) -> Option<(usize, Wait)> {
+    let (before, from) = edges.split_at_checked(cursor).unwrap_or((edges, &[]));
+    let mut around = from.iter().chain(before).enumerate();
+    around.find_map(|(passed, edge)| Some((passed, hit(edge)?)))
 }
 
 /// It has failed, and has not been up since.

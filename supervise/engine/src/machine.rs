@@ -14,7 +14,7 @@ use unit::{Action, Alive, Event, Instant, Policy, State, Unit};
 
 use crate::{
     Goal, Wait,
-    decide::Decision,
+    decide::{Decision, Look},
     policy::policy_of,
     relations::{Relations, Strength, ids, position},
 };
@@ -60,8 +60,7 @@ pub(crate) struct Node {
     pub(crate) wait: Wait,
     /// It waits to start on something that has failed, perhaps through others.
     pub(crate) stuck: bool,
-    /// The dependency at which the last look ended: the next one begins there, so that a service
-    /// with ten thousand dependencies looks at each of them twice, not ten thousand times.
+    /// The neighbour at which the last look ended: the next one begins there.
     pub(crate) cursor: usize,
     queued: bool,
     changed: bool,
@@ -172,7 +171,8 @@ impl Engine {
         self.actions.pop_front()
     }
 
-    /// How often a service has been looked at so far: the engine's own measure of its work.
+    /// How many services have been looked at so far, and neighbours in doing so: the engine's own
+    /// measure of its work.
     #[must_use]
     pub const fn examined(&self) -> u64 {
         self.examined
@@ -232,14 +232,15 @@ impl Engine {
     }
 
     fn examine(&mut self, now: Instant, id: ServiceId) {
-        self.examined = self.examined.saturating_add(1);
-        let (decision, cursor) = self.decide(id);
-        if let Some(node) = self.node_mut(id) {
-            node.cursor = cursor;
-        }
+        let Look { decision, seen } = self.decide(id);
+        let seen_too = u64::try_from(seen).unwrap_or(u64::MAX);
+        self.examined = self.examined.saturating_add(seen_too).saturating_add(1);
         match decision {
             Decision::Rest => self.wait(id, Wait::Nothing),
-            Decision::Wait(wait) => self.wait(id, wait),
+            Decision::Wait(wait) => {
+                self.advance(id, wait, seen);
+                self.wait(id, wait);
+            }
             Decision::Order(event) => {
                 self.wait(id, Wait::Nothing);
                 self.step(now, id, event);
@@ -249,6 +250,19 @@ impl Engine {
                 self.aim(id, goal);
             }
         }
+    }
+
+    /// The next look begins at the neighbour that is waited on now.
+    fn advance(&mut self, id: ServiceId, wait: Wait, passed: usize) {
+        let around = match wait {
+            Wait::Requires(_) | Wait::Order(_) => self.relations.dependencies(id).len(),
+            Wait::Dependent(_) => self.relations.dependents(id).len(),
+            Wait::Conflict(_) | Wait::Nothing => return,
+        };
+        let Some(node) = self.node_mut(id) else { return };
+        // A cursor of the other list, from before a change of goal, begins this one anew.
+        let from = if node.cursor < around { node.cursor } else { 0 };
+        node.cursor = from.saturating_add(passed).checked_rem(around).unwrap_or(0);
     }
 
     fn wait(&mut self, id: ServiceId, wait: Wait) {

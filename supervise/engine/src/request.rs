@@ -30,11 +30,11 @@ pub enum Request {
 /// What a request would do, in the order in which it would be begun.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Plan {
-    /// Would stop, and stay down.
+    /// Would stop, or be waited for no longer, and stay down.
     pub stop: Vec<ServiceId>,
     /// Would stop, and start again.
     pub restart: Vec<ServiceId>,
-    /// Would start.
+    /// Would start, as soon as what it depends on is there.
     pub start: Vec<ServiceId>,
     /// Would re-read their configuration.
     pub reload: Vec<ServiceId>,
@@ -90,15 +90,19 @@ impl Engine {
         let state = |id| self.node(id).map_or(State::Down, |node| node.unit.state);
         for (id, goal) in meaning.goals {
             match goal {
-                Goal::Down if !state(id).is_idle() => plan.stop.push(id),
-                Goal::Renew if !state(id).is_idle() => plan.restart.push(id),
-                Goal::Up if !state(id).is_up() => plan.start.push(id),
-                Goal::Down | Goal::Renew | Goal::Up => {}
+                Goal::Down => plan.stop.push(id),
+                Goal::Renew if state(id).is_idle() => plan.start.push(id),
+                Goal::Renew => plan.restart.push(id),
+                Goal::Up if state(id).is_up() => {}
+                Goal::Up => plan.start.push(id),
             }
         }
+        plan.start.sort_unstable();
+        let begun = plan.start.len();
         for (id, order) in meaning.orders {
             let state = state(id);
-            let listed = plan.start.binary_search(&id).is_ok();
+            let listed =
+                plan.start.get(..begun).is_some_and(|begun| begun.binary_search(&id).is_ok());
             let failed = state.is_idle() && state != State::Down;
             match order {
                 Order::Stop => plan.restart.push(id),

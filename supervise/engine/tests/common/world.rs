@@ -1,11 +1,13 @@
 //! The world of a whole graph: a shell that publishes records, then carries out actions, and may
 //! be killed between any two of these; and processes that obey, or not.
 
-use engine::{Engine, Goal, Request, Saved, Status, Wait};
+use std::rc::Rc;
+
+use engine::{Engine, Goal, Plan, Request, Saved, Status, Wait};
 use graph::{Graph, Kind, ServiceId};
 use unit::{
     Action, Alive, Event, Exit, Incarnation, Instant, Main as LeftMain, Process, SpawnError, Stage,
-    State, Step,
+    State, Step, Unit,
 };
 
 use super::{failed, ids, rests, wanted};
@@ -45,19 +47,25 @@ pub struct World {
     pub records: Vec<Saved>,
     pub mains: Vec<Main>,
     pub now: Instant,
-    /// The one service whose stop need not wait for its dependents: it is restarted alone.
-    alone: Option<ServiceId>,
+    /// Who requires whom.
+    dependents: Rc<Vec<Vec<ServiceId>>>,
 }
 
 impl World {
     pub fn new(graph: &Graph) -> Self {
         let count = graph.services.len();
+        let mut dependents = vec![Vec::new(); count];
+        for (id, service) in ids(graph).zip(&graph.services) {
+            for required in &service.requires {
+                dependents[required.0 as usize].push(id);
+            }
+        }
         Self {
             engine: Engine::new(graph),
             records: vec![Saved::default(); count],
             mains: vec![Main::None; count],
             now: Instant(1_000_000_000),
-            alone: None,
+            dependents: Rc::new(dependents),
         }
     }
 
@@ -107,17 +115,30 @@ impl World {
         }
     }
 
-    /// One input, all that follows of it in the shell, and every check of the rules.
-    pub fn step(&mut self, graph: &Graph, input: Input) {
-        let before: Vec<_> = ids(graph).map(|id| self.engine.status(id)).collect();
-        self.alone = match input {
+    /// One input, all that follows of it in the shell, and every check of the rules. Says which
+    /// services it has changed.
+    pub fn step(&mut self, graph: &Graph, input: Input) -> Vec<ServiceId> {
+        let plan = self.planned(graph, input);
+        self.put(graph, input);
+        let mut changed = Vec::new();
+        while let Some(id) = self.engine.next_change() {
+            let before = self.records[id.0 as usize];
+            if let Some(plan) = &plan {
+                self.check_plan(plan, id, &before);
+            }
+            changed.push((id, before.unit));
+            self.records[id.0 as usize] = self.engine.saved(id);
+        }
+        self.perform(usize::MAX);
+        // The one service whose stop need not wait for its dependents: it is restarted alone.
+        let alone = match input {
             Input::Asked(Request::Restart { with_dependents: false }, id) => Some(id),
             _ => None,
         };
-        self.put(graph, input);
-        self.publish(usize::MAX);
-        self.perform(usize::MAX);
-        self.check(graph, &before);
+        for (id, before) in &changed {
+            self.check(graph, *id, before, alone);
+        }
+        changed.into_iter().map(|(id, _)| id).collect()
     }
 
     /// The input reaches the engine.
@@ -227,34 +248,57 @@ impl World {
         }
     }
 
-    /// I3, I4, and that conflicts are kept, for the step that has just been taken.
-    fn check(&self, graph: &Graph, before: &[Status]) {
-        for (id, before) in ids(graph).zip(before) {
-            let now = self.engine.status(id);
-            let service = &graph.services[id.0 as usize];
-            let started = rests(before) && !rests(&now);
-            if started {
-                self.check_start(id, service);
+    fn planned(&self, graph: &Graph, input: Input) -> Option<Plan> {
+        match input {
+            Input::Asked(request, id) => Some(self.engine.plan(request, &[id])),
+            Input::StartAll => {
+                let all: Vec<_> = ids(graph).collect();
+                Some(self.engine.plan(Request::Start, &all))
             }
-            let was_going = matches!(
-                before.unit.state,
-                State::Spawning { .. } | State::Starting { .. } | State::Up { .. }
-            );
-            let stopped = was_going
-                && now.unit.last == Some(unit::Cause::Stopped)
-                && !now.unit.state.is_up()
-                && before.unit.last.is_none_or(|_| now.unit.state != before.unit.state);
-            let ordered = matches!(
-                now.unit.state,
-                State::Stopping { next: unit::Next::Down, .. } | State::Down
-            );
-            if stopped && ordered && self.alone != Some(id) {
-                for other in ids(graph) {
-                    if graph.services[other.0 as usize].requires.contains(&id) {
-                        let other = self.engine.status(other);
-                        assert!(rests(&other), "I4: {id:?} stopped under {other:?}");
-                    }
-                }
+            Input::Seen(_, _) | Input::Shutdown => None,
+        }
+    }
+
+    /// What was shown is what is done: each change of what is wanted, and nothing else.
+    fn check_plan(&self, plan: &Plan, id: ServiceId, before: &Saved) {
+        let goal = self.engine.status(id).goal;
+        let renewed = goal == Goal::Renew && before.goal != Goal::Renew;
+        let idle = before.unit.state.is_idle();
+        assert_eq!(
+            plan.stop.contains(&id),
+            goal == Goal::Down && before.goal != Goal::Down,
+            "planned otherwise: {id:?}"
+        );
+        if renewed {
+            assert!(plan.restart.contains(&id) && !idle, "planned otherwise: {id:?}");
+        }
+        if goal == Goal::Up && before.goal == Goal::Down && !before.unit.state.is_up() {
+            assert!(plan.start.contains(&id), "planned otherwise: {id:?}");
+        }
+        if failed(&Status { unit: before.unit, ..Status::default() })
+            && self.engine.status(id).unit.state != before.unit.state
+            && wanted(&self.engine.status(id))
+        {
+            assert!(plan.start.contains(&id), "planned otherwise: {id:?}");
+        }
+    }
+
+    /// I3, I4, and that conflicts are kept, for a service that has changed.
+    fn check(&self, graph: &Graph, id: ServiceId, before: &Unit, alone: Option<ServiceId>) {
+        let now = self.engine.status(id);
+        if before.state.is_idle() && !rests(&now) {
+            self.check_start(id, &graph.services[id.0 as usize]);
+        }
+        let was_going = matches!(
+            before.state,
+            State::Spawning { .. } | State::Starting { .. } | State::Up { .. }
+        );
+        let stops = matches!(now.unit.state, State::Stopping { .. } | State::Down);
+        let ordered = now.unit.last == Some(unit::Cause::Stopped);
+        if was_going && stops && ordered && alone != Some(id) {
+            for dependent in &self.dependents[id.0 as usize] {
+                let dependent = self.engine.status(*dependent);
+                assert!(rests(&dependent), "I4: {id:?} was stopped under {dependent:?}");
             }
         }
     }
@@ -340,7 +384,7 @@ impl World {
 
     /// What a crash must not change: every life and every goal. (Which one of several reasons to
     /// wait is named, it may.)
-    pub fn outcome(&self, graph: &Graph) -> Vec<(unit::Unit, Goal, Main)> {
+    pub fn outcome(&self, graph: &Graph) -> Vec<(Unit, Goal, Main)> {
         let world = self.hastened(graph);
         let outcome = |id| {
             let status = world.engine.status(id);
