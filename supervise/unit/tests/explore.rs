@@ -10,6 +10,8 @@
 //!
 //! Not covered: times other than those of [`policy`] (their sums and differences all occur).
 
+#![allow(clippy::arithmetic_side_effects, clippy::expect_used, reason = "tests may fail loudly")]
+
 mod world;
 
 use std::collections::HashSet;
@@ -18,7 +20,7 @@ use unit::{
     Action, Command, Event, Incarnation, Kill, Kind, Policy, Readiness, Reload, Reloading, Restart,
     State,
 };
-use world::{Aide, Happening, LIFE, Main, NOW, World};
+use world::{Aide, Happening, LIFE, Main, NOW, World, policy};
 
 #[test]
 fn no_unit_ever_breaks_a_rule() {
@@ -60,27 +62,6 @@ fn policies() -> Vec<Policy> {
         }
     }
     all
-}
-
-/// Whole seconds, and small, so that few differences can arise.
-fn policy(kind: Kind, kill: Kill, restart: Restart) -> Policy {
-    Policy {
-        kind,
-        readiness: Readiness::Exec,
-        start_timeout_ms: 3_000,
-        stop_timeout_ms: 2_000,
-        command_timeout_ms: 2_000,
-        kill,
-        stop_command: false,
-        finish_command: false,
-        reload: Reload::None,
-        restart,
-        backoff_min_ms: 1_000,
-        backoff_max_ms: 2_000,
-        watchdog_ms: 0,
-        health: false,
-        health_restarts: false,
-    }
 }
 
 /// Tells which step broke a rule.

@@ -5,9 +5,17 @@
 //! whatever the processes do. The clock moves only to deadlines, and all times are kept relative
 //! to it, so that the worlds are finitely many.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests may fail loudly"
+)]
+
 use unit::{
     Action, Actions, Alive, Command, Event, Exit, Incarnation, Instant, Kill, Kind, Next, Policy,
-    Process, Reloading, SpawnError, State, Step, Unit, Watchdog,
+    Process, Readiness, Reload, Reloading, Restart, SpawnError, State, Step, Unit, Watchdog,
 };
 
 /// The clock always says this; everything else moves.
@@ -16,6 +24,27 @@ pub const NOW: Instant = Instant(1_000_000_000_000);
 pub const LIFE: Incarnation = Incarnation(1_000);
 /// More failures than this make no difference with [`crate::policies`].
 const FAILURES_MAX: u32 = 2;
+
+/// Whole seconds, and small, so that few differences can arise.
+pub fn policy(kind: Kind, kill: Kill, restart: Restart) -> Policy {
+    Policy {
+        kind,
+        readiness: Readiness::Exec,
+        start_timeout_ms: 3_000,
+        stop_timeout_ms: 2_000,
+        command_timeout_ms: 2_000,
+        kill,
+        stop_command: false,
+        finish_command: false,
+        reload: Reload::None,
+        restart,
+        backoff_min_ms: 1_000,
+        backoff_max_ms: 2_000,
+        watchdog_ms: 0,
+        health: false,
+        health_restarts: false,
+    }
+}
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Main {
