@@ -21,6 +21,8 @@ pub const READY: &str = "notify";
 pub const LOG: &str = "log";
 /// FIFOs that services read, to which others log, below [`RUN`].
 pub const INPUT: &str = "input";
+/// What `cooper-log` was doing, should it be killed; below [`RUN`].
+pub const LOG_JOURNAL: &str = "log-journal";
 /// The catch-all log's name: what init and `supervise` themselves say.
 pub const CATCH_ALL: &str = "cooper";
 /// Compiled graphs on disk: `HASH`, and the symlinks `current` and `previous`.

@@ -19,7 +19,6 @@ use super::{
     service::{Service, Shared, Turn},
     settings::Specs,
     signals::Signals,
-    store,
     tap::Tap,
     timers::{Timer, Timers},
     watch::{Change, Watch},
@@ -224,7 +223,7 @@ impl Daemon {
         let Some(service) = self.services.get_mut(&token) else { return };
         let was_open = service.store.is_open();
         let now = Stamp::now();
-        let directory = store::directory(&self.paths.logs, &service.name);
+        let directory = self.paths.logs.join(&*service.name);
         let due = service.store.expire(&directory, &service.settings.limits, now);
         let age = service.settings.limits.age;
         // What cannot be deleted now, or is not there yet, is looked for when it would be due.

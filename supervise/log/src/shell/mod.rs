@@ -47,7 +47,7 @@ impl Paths {
     }
 
     fn journal(&self) -> PathBuf {
-        self.run.join("log-journal")
+        self.run.join(wire::paths::LOG_JOURNAL)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     fs::{self, DirBuilder, File},
     io,
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use cooper_log::{Limits, Past, Stamp, names};
@@ -246,11 +246,6 @@ impl Current {
             Some(Stamp(seconds.saturating_mul(1_000_000)))
         })
     }
-}
-
-/// A service's directory below `logs`.
-pub(super) fn directory(logs: &Path, name: &str) -> PathBuf {
-    logs.join(name)
 }
 
 fn make_directories(directory: &Path) -> io::Result<()> {
