@@ -243,10 +243,14 @@ mod tests {
         assert_eq!((cut.take, cut.stop, out), (3, Stop::Full, b"ab\n".to_vec()));
     }
 
+    fn bytes_of(alphabet: &'static [u8], length: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(proptest::sample::select(alphabet), 0..length)
+    }
+
     proptest! {
         #[test]
         fn no_byte_is_lost_or_doubled_however_it_arrives(
-            text in proptest::collection::vec(proptest::sample::select(b"ab\n\0\xff\xe2\x82\xac".to_vec()), 0..400),
+            text in bytes_of(b"ab\n\0\xff\xe2\x82\xac", 400),
             pieces in proptest::collection::vec(1_usize..50, 1..40),
             out_max in 60_usize..200,
         ) {
@@ -277,7 +281,7 @@ mod tests {
 
         #[test]
         fn a_cut_output_stands_for_the_same_input(
-            text in proptest::collection::vec(proptest::sample::select(b"ab\n\n".to_vec()), 0..300),
+            text in bytes_of(b"ab\n\n", 300),
             written in 0_usize..400,
             rate_max in 0_u32..20,
         ) {

@@ -71,7 +71,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "cooper-log",
         rooms: &["graph", "sys", "wire"],
-        crates: &["crc32fast", "mio", "rustix", "signal-hook", "tracing", "tracing-subscriber"],
+        crates: &["crc32fast", "memchr", "mio", "rustix", "signal-hook", "thiserror"],
         pure: false,
         long_lived: true,
     },
