@@ -77,6 +77,17 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
+/// Whether this test runs under qemu-user, which cannot do `what`: then the machine's own programs
+/// are for another processor than we are.
+pub(crate) fn is_emulated(what: &str) -> bool {
+    let machine = |path: PathBuf| std::fs::read(path).unwrap()[18..20].to_vec();
+    let emulated = machine("/bin/sh".into()) != machine(std::env::current_exe().unwrap());
+    if emulated {
+        eprintln!("qemu-user cannot {what}: not run");
+    }
+    emulated
+}
+
 /// A directory of the test's own, removed afterwards.
 pub(crate) struct Scratch(pub(crate) PathBuf);
 

@@ -28,7 +28,7 @@ mod tests;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use unit::{SpawnError, Step};
 
@@ -126,7 +126,11 @@ impl Spawner {
         let made = unsafe { clone::clone(self, &mut loan.task, &loan.stack, cgroup, pid_word) };
         signals::restore(mask);
         match made {
-            Ok(pid) => Ok(Spawned { pid, report: Report::new(line, loan) }),
+            Ok(pid) => {
+                // The kernel has done this already; qemu-user only tells the child.
+                pid_word.store(pid, Ordering::Release);
+                Ok(Spawned { pid, report: Report::new(line, loan) })
+            }
             Err(errno) => {
                 // There is no child.
                 loan.returned.set(true);

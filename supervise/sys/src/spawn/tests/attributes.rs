@@ -9,7 +9,7 @@ use rustix::process::{Gid, getrlimit};
 
 use crate::spawn::prepare::resource;
 use crate::spawn::testing::*;
-use crate::testing::{Scratch, is_root};
+use crate::testing::{Scratch, is_emulated, is_root};
 use crate::users::Identity;
 
 fn identity() -> Identity {
@@ -118,6 +118,9 @@ fn priorities_are_set() {
 
 #[test]
 fn priorities_are_not_those_of_the_supervisor() {
+    if is_emulated("make siblings") {
+        return;
+    }
     if !is_root() {
         return;
     }
@@ -140,6 +143,9 @@ fn the_file_mode_mask_and_the_directory_are_set() {
 
 #[test]
 fn every_limit_is_set() {
+    if is_emulated("limit memory") {
+        return;
+    }
     let kernel = [
         ("as", "Max address space"),
         ("core", "Max core file size"),

@@ -6,7 +6,7 @@ use unit::Step;
 use crate::Errno;
 use crate::spawn::testing::*;
 use crate::spawn::{Kin, Order, Output, Prepared, Spawner, Stdin};
-use crate::testing::{Scratch, is_root};
+use crate::testing::{Scratch, is_emulated, is_root};
 use crate::users::Identity;
 
 /// Asserts that `order` fails at `step` with `errno`, with either form of the clone.
@@ -86,6 +86,9 @@ fn mounts() {
 
 #[test]
 fn tty() {
+    if is_emulated("hang up a terminal") {
+        return;
+    }
     for reset in [true, false] {
         let null = TtySpec { path: "/dev/null".into(), reset };
         fails_with(|process| process.run.tty = Some(null), Step::Tty, Errno::NOTTY);
