@@ -133,17 +133,48 @@ fn absurd_counts_and_lengths_are_refused_at_once() {
         bytes[first..first + 5].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
     });
     assert_eq!(View::open(&absurd).err(), Some(DecodeError::Record(ServiceId(0))));
-    // A byte between two records that belongs to neither.
-    let padded = resealed(&bytes, |bytes| {
-        bytes.insert(first, 0);
-        for offset in 0..6 {
-            let at = 36 + 4 * offset;
-            let value = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-            let value = if offset == 0 { value } else { value + 1 };
-            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+/// `bytes` with `more` inserted at `at`, and every offset behind it moved.
+fn inserted(bytes: &[u8], at: usize, more: &[u8], names: usize) -> Vec<u8> {
+    let offsets = (0..6).map(|n| 36 + 4 * n);
+    let index = (0..names).map(|n| 36 + 4 * 6 + 8 * n);
+    let mut bytes = bytes.to_vec();
+    for offset in offsets.chain(index) {
+        let value = u32::from_le_bytes(bytes[offset..offset + 4].try_into().unwrap());
+        if usize::try_from(value).unwrap() >= at {
+            let value = value + u32::try_from(more.len()).unwrap();
+            bytes[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
         }
+    }
+    bytes.splice(at..at, more.iter().copied());
+    bytes
+}
+
+#[test]
+fn a_byte_that_belongs_to_no_service_is_refused() {
+    let bytes = encode(&sample());
+    let end = u32::from_le_bytes(bytes[36 + 20..36 + 24].try_into().unwrap());
+    let end = usize::try_from(end).unwrap();
+    let padded = resealed(&bytes, |bytes| *bytes = inserted(bytes, end, &[0], 7));
+    assert_eq!(View::open(&padded).err(), Some(DecodeError::Record(ServiceId(4))));
+}
+
+#[test]
+fn a_name_that_is_nobodys_is_refused() {
+    // An entry of the index more, in its place, that leads to some other text.
+    let mut graph = sample();
+    graph.services[3].description = "zzz".into();
+    let bytes = encode(&graph);
+    let index_end = 36 + 4 * 6 + 8 * 7;
+    let moved = inserted(&bytes, index_end, &[0; 8], 7);
+    let text = moved.windows(4).position(|window| window == b"\x03zzz").unwrap();
+    let lying = resealed(&moved, |bytes| {
+        bytes[24] = 8;
+        bytes[index_end..index_end + 4]
+            .copy_from_slice(&u32::try_from(text).unwrap().to_le_bytes());
     });
-    assert!(View::open(&padded).is_err());
+    assert_eq!(View::open(&lying).err(), Some(DecodeError::Names));
 }
 
 #[test]
@@ -167,6 +198,12 @@ fn a_relation_that_points_forward_outside_or_twice_is_refused() {
         let error = refused(|graph| graph.services[0].conflicts = ids(bad));
         assert_eq!(error, relation(0, "conflicts"), "{bad:?}");
     }
+    let unsorted = refused(|graph| {
+        graph.services[0].conflicts = ids(&[2, 1]);
+        graph.services[1].conflicts = ids(&[0, 2]);
+        graph.services[2].conflicts = ids(&[0, 1]);
+    });
+    assert_eq!(unsorted, relation(0, "conflicts"));
     assert_eq!(refused(|graph| graph.services[2].conflicts.clear()), relation(1, "conflicts"));
     let consumer = |id| {
         refused(|graph| process_mut(&mut graph.services[1]).log.to = LogTo::Service(ServiceId(id)))

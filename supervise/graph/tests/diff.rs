@@ -156,6 +156,17 @@ fn a_new_place_in_the_graph_is_not_a_change() {
 }
 
 #[test]
+fn another_order_of_the_services_is_not_a_change() {
+    let mut old = sample();
+    old.services[4].requires = vec![ServiceId(0), ServiceId(1)];
+    let mut new = old.clone();
+    new.services.swap(0, 1);
+    new.services[0].conflicts = vec![ServiceId(2)];
+    new.services[2].conflicts = vec![ServiceId(0)];
+    assert_eq!(diff(&old, &new), []);
+}
+
+#[test]
 fn what_goes_comes_first_and_in_stop_order() {
     let old = sample();
     let new = Graph { services: old.services[..2].to_vec(), ..old.clone() };

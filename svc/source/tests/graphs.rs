@@ -116,6 +116,28 @@ fn each_relation_is_the_strongest_one() {
 }
 
 #[test]
+fn who_comes_after_two_that_conflict_does_not_start_them() {
+    let graph = graph(&[
+        ("a.toml", "exec = [\"/bin/a\"]\nafter = [\"b\", \"c\"]\n"),
+        ("b.toml", "exec = [\"/bin/b\"]\nconflicts = [\"c\"]\n"),
+        ("c.toml", "exec = [\"/bin/c\"]\nafter = [\"b\"]\n"),
+        BUNDLE,
+    ]);
+    assert_eq!(names(&graph, &service(&graph, "a").after), ["b", "c"]);
+}
+
+#[test]
+fn an_instance_may_name_an_instance() {
+    let graph = graph(&[
+        ("a@.toml", "exec = [\"/bin/a\"]\nrequires = [\"b@%i\"]\n"),
+        ("b@.toml", "exec = [\"/bin/b\"]\nwants = [\"c@%i-x\"]\n"),
+        ("c@.toml", "exec = [\"/bin/c\", \"%i\"]\n"),
+        ("default.toml", "type = \"bundle\"\nwants = [\"a@1\"]\n"),
+    ]);
+    assert_eq!(process(&graph, "c@1-x").exec, ["/bin/c", "1-x"]);
+}
+
+#[test]
 fn conflicts_are_mutual() {
     let graph = graph(&[
         ("a.toml", "exec = [\"/bin/a\"]\nconflicts = [\"b\"]\n"),
@@ -232,7 +254,7 @@ fn rescue_is_always_there_and_may_be_replaced() {
 #[test]
 fn a_service_that_reads_a_log_comes_first() {
     let graph = graph(&[
-        ("a.toml", "exec = [\"/bin/a\"]\nlog = \"reader\"\n"),
+        ("a.toml", "exec = [\"/bin/a\"]\nlog = \"reader\"\nafter = [\"z\"]\n"),
         ("z.toml", "exec = [\"/bin/z\"]\nprovides = [\"reader\"]\n"),
         BUNDLE,
     ]);
