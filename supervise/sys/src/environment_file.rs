@@ -168,4 +168,30 @@ mod tests {
             assert_eq!(read(text), Err(Malformed), "{text:?}");
         }
     }
+
+    #[test]
+    fn no_text_leads_astray() {
+        // All texts of up to five of the bytes that mean something: whatever is read is a
+        // definition, and with none of the special bytes in it, it is the text itself.
+        const MEANT: [u8; 9] = *b"A='\"\\\n #\0";
+        for length in 0..=5_u32 {
+            for number in 0..MEANT.len().pow(length) {
+                let digit = |place| MEANT[number / MEANT.len().pow(place) % MEANT.len()];
+                let text: Vec<u8> = (0..length).map(digit).collect();
+                let mut bytes = text.clone();
+                bytes.push(0xff);
+                let mut previous = 0;
+                for entry in Entries::new(&mut bytes).map_while(Result::ok) {
+                    let entry = entry.to_bytes();
+                    assert!(entry.starts_with(b"A") && entry.contains(&b'='), "{text:?}");
+                    previous += entry.len();
+                }
+                assert!(previous <= text.len(), "{text:?}");
+                let is_plain = text.iter().all(|byte| matches!(byte, b'A' | b'='));
+                if is_plain && text.starts_with(b"A") && text.contains(&b'=') {
+                    assert_eq!(previous, text.len(), "{text:?}");
+                }
+            }
+        }
+    }
 }
