@@ -151,3 +151,47 @@ fn whoever_hangs_up_is_replaced() {
     drop(shell);
     next.say(FromSupervise::Final { request: Request::Exit, exit_status: 0, grace_ms: 1000 });
 }
+
+#[test]
+fn what_init_says_goes_to_the_log_that_it_was_given() {
+    if !may_unshare() {
+        return;
+    }
+    let tree = Tree::container();
+    let supervise = tree.supervise();
+    supervise.greet();
+    let (read, write) = rustix::pipe::pipe().expect("a pipe");
+    supervise.send(&FromSupervise::Stdio.encode(), &[write.as_fd()]);
+    drop(write);
+    assert!(supervise.fetch("nothing").is_none(), "it has come that far");
+    supervise.kill();
+    let mut next = tree.supervise();
+    next.greet();
+    // And what the next supervise and its children say.
+    assert_eq!(next.run("echo so says a child >&2"), 0);
+    let mut text = [0; 1024];
+    let mut length = 0;
+    while !text[..length].ends_with(b"a child\n") {
+        length += rustix::io::read(&read, &mut text[length..]).expect("a pipe");
+    }
+    let text = String::from_utf8_lossy(&text[..length]);
+    assert!(text.contains("supervise ended: signal 9"), "{text}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_block_init() {
+    if !may_unshare() {
+        return;
+    }
+    let tree = Tree::container();
+    let supervise = tree.supervise();
+    supervise.greet();
+    let (_read, write) = rustix::pipe::pipe().expect("a pipe");
+    supervise.send(&FromSupervise::Stdio.encode(), &[write.as_fd()]);
+    // Full to the last byte.
+    let _ = rustix::pipe::fcntl_setpipe_size(&write, 4096);
+    let size = rustix::pipe::fcntl_getpipe_size(&write).expect("a pipe");
+    rustix::io::write(&write, &vec![b'x'; size]).expect("it fits");
+    supervise.kill();
+    tree.supervise().greet();
+}
