@@ -46,12 +46,11 @@ pub struct State {
 pub struct Descriptors {
     /// Our end of the link.
     pub link: i32,
-    /// The program itself, to be executed again.
-    pub program: i32,
     /// Where messages for people go.
     pub log: i32,
     /// Where our standard error led at first, for the last messages.
     pub console: i32,
+    unused: i32,
 }
 
 /// Fatal signals to init.

@@ -71,7 +71,8 @@ pub fn do_in_child(
             os::exit(u8::try_from(code).unwrap_or(u8::MAX))
         }
         Ok(Fork::Parent(child)) => child,
-        Err(error) => return Outcome::Done(Err(error)),
+        // No process is to be had: better to hang than not to have tried.
+        Err(_) => return Outcome::Done(task()),
     };
     loop {
         match os::dead_child() {

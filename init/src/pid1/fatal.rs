@@ -31,8 +31,10 @@ struct Stack(UnsafeCell<[u8; STACK_SIZE]>);
 unsafe impl Sync for Stack {}
 static STACK: Stack = Stack(UnsafeCell::new([0; STACK_SIZE]));
 
-/// How deep in this module's handler we are.
+/// How deep in this module's handler we are, or [`CHILD`].
 static DEPTH: AtomicU32 = AtomicU32::new(0);
+/// Deeper than any handler gets.
+const CHILD: u32 = 1 << 31;
 
 /// From now on, fatal signals lead to [`start_again`].
 pub fn catch() {
@@ -53,10 +55,21 @@ pub fn catch() {
         for signal in FATAL {
             libc::sigaction(signal, &raw const action, null_mut());
         }
+        // Whoever started us may have ignored it; then the kernel would not tell us of exits.
+        action.sa_sigaction = libc::SIG_DFL;
+        libc::sigaction(libc::SIGCHLD, &raw const action, null_mut());
     }
 }
 
+/// In a child that was forked off: from now on, a fatal signal ends it.
+pub fn is_child() {
+    DEPTH.store(CHILD, Ordering::Relaxed);
+}
+
 extern "C" fn on_fatal(signal: c_int) {
+    if DEPTH.load(Ordering::Relaxed) >= CHILD {
+        os::exit(u8::try_from(signal.saturating_add(128)).unwrap_or(u8::MAX));
+    }
     start_again(signal)
 }
 
@@ -67,7 +80,7 @@ pub fn start_again(signal: c_int) -> ! {
         hand_over(signal);
     }
     loop {
-        program::execute_again(os::lend(descriptors().program).as_deref());
+        program::execute_again();
         // It is not there, or there is no memory: this may pass.
         os::sleep_ms(1000);
     }
@@ -82,7 +95,7 @@ fn hand_over(signal: c_int) {
     if delay_ms > 0 {
         os::sleep_ms(delay_ms);
     }
-    let Descriptors { link, program: _, log, console } = state.descriptors;
+    let Descriptors { link, log, console, .. } = state.descriptors;
     for number in [link, log, console].into_iter().chain(state.held.fds()) {
         if let Some(fd) = os::lend(number) {
             fd.keep_on_exec(true);
@@ -91,14 +104,9 @@ fn hand_over(signal: c_int) {
     region::keep_on_exec(true);
 }
 
-fn descriptors() -> Descriptors {
-    // SAFETY: as above; it is copied at once.
-    unsafe { region::state().as_ref() }.map(|state| state.descriptors).unwrap_or_default()
-}
-
 /// Takes over what [`hand_over`] let through. The program's own descriptor is opened anew.
 pub fn take_over(state: &mut init::State) {
-    let Descriptors { link, program: _, log, console } = state.descriptors;
+    let Descriptors { link, log, console, .. } = state.descriptors;
     for number in [link, log, console].into_iter().chain(state.held.fds()) {
         if let Some(fd) = os::lend(number) {
             fd.keep_on_exec(false);

@@ -74,7 +74,7 @@ fn start(boot: Instant) -> ! {
         Left::Suspect(crashes) => begin_anew(pid, &args, boot, crashes),
         Left::Nothing => begin(pid, &args, boot),
     };
-    state.descriptors.program = open_program();
+    program::open();
     let _ = rustix::thread::set_name(c"init");
     let Ok(signals) = waited.open() else { os::exit(SYSTEM) };
     let mut place = [0; PATH_MAX];
@@ -203,11 +203,6 @@ fn supervise_path<'a>(args: &args::Args<Word>, place: &'a mut [u8]) -> &'a CStr 
         *to = *from;
     }
     CStr::from_bytes_until_nul(place).unwrap_or(c"/usr/lib/cooper/supervise")
-}
-
-/// Ourselves, to be executed again.
-fn open_program() -> i32 {
-    os::open(c"/proc/self/exe", libc::O_PATH).map_or(0, Fd::into_number)
 }
 
 /// An argument.

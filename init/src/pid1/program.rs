@@ -3,13 +3,22 @@
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::{self, null};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
-use crate::os::Fd;
+use crate::os::{self, Fd};
 
 static ARGV: AtomicPtr<*const c_char> = AtomicPtr::new(ptr::null_mut());
 static ARGC: AtomicUsize = AtomicUsize::new(0);
 static ENVP: AtomicPtr<*const c_char> = AtomicPtr::new(ptr::null_mut());
+
+/// The program's own descriptor. Not in the state: it must be known even if that cannot be read.
+static PROGRAM: AtomicI32 = AtomicI32::new(0);
+
+/// Opens the program, to be executed again from wherever it is by then.
+pub fn open() {
+    let number = os::open(c"/proc/self/exe", libc::O_PATH).map_or(0, Fd::into_number);
+    PROGRAM.store(number, Ordering::Relaxed);
+}
 
 /// Keeps what `main` was given.
 ///
@@ -48,10 +57,10 @@ fn string_at(array: &AtomicPtr<*const c_char>, at: usize) -> Option<&'static CSt
 }
 
 /// Executes this program again from its descriptor, with the same arguments. Returns if it cannot.
-pub fn execute_again(program: Option<&Fd>) {
+pub fn execute_again() {
     let argv = ARGV.load(Ordering::Relaxed);
     let envp = ENVP.load(Ordering::Relaxed);
-    if let Some(program) = program {
+    if let Some(program) = os::lend(PROGRAM.load(Ordering::Relaxed)) {
         let empty = c"".as_ptr();
         // SAFETY: the arrays and the path are as execveat wants them, by `remember`.
         unsafe {

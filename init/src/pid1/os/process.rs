@@ -28,7 +28,10 @@ pub enum Fork {
 pub fn fork() -> Result<Fork, Errno> {
     // SAFETY: there is one thread, so the child may go on as the parent could.
     match check(unsafe { libc::fork() })? {
-        0 => Ok(Fork::Child),
+        0 => {
+            crate::fatal::is_child();
+            Ok(Fork::Child)
+        }
         pid => Ok(Fork::Parent(u32::try_from(pid).unwrap_or(0))),
     }
 }
