@@ -49,7 +49,7 @@ pub struct Line {
     pub service: Rc<str>,
     /// When it was written; `None` in a log without timestamps.
     pub stamp: Option<Stamp>,
-    /// The text: bytes as they came, without stamp and newline. [`render`] makes it safe to show.
+    /// The text: bytes as they came, without stamp and newline. [`render()`] makes it safe to show.
     pub text: Vec<u8>,
 }
 
