@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use engine::{Engine, Request, Saved};
-use graph::{DEFAULT_TARGET, ServiceId, View, encode, rescue};
+use graph::{DEFAULT_TARGET, RESCUE_SHELL, RESCUE_TARGET, ServiceId, View, encode, rescue};
 use mio::{Interest, Poll};
 use sys::map::{Frozen, Shared};
 use sys::process::Stat;
@@ -216,18 +216,23 @@ fn saved_of(record: &Record) -> Saved {
     Saved { unit: record.unit, goal: record.goal }
 }
 
-/// What is to be up: the target; if there is none of that name, everything.
+/// What is to be up: the target; if nobody named one and there is no default, everything but the
+/// shell on the console.
 fn target(places: &Places, view: &View<'_>) -> Vec<ServiceId> {
     let name = match &places.target {
         Target::Default | Target::Rescue => DEFAULT_TARGET,
         Target::Named(name) => name,
     };
+    let is_rescue = |id: &ServiceId| {
+        view.name(*id).is_some_and(|name| [RESCUE_TARGET, RESCUE_SHELL].contains(&name))
+    };
+    let all = || view.ids().filter(|id| !is_rescue(id)).collect();
     match (view.find(name), &places.target) {
         (Some(id), _) => vec![id],
-        (None, Target::Default | Target::Rescue) => view.ids().collect(),
+        (None, Target::Default | Target::Rescue) => all(),
         (None, Target::Named(_)) => {
             warn!("there is no service {name} to start; starting {DEFAULT_TARGET}");
-            view.find(DEFAULT_TARGET).map_or_else(|| view.ids().collect(), |id| vec![id])
+            view.find(DEFAULT_TARGET).map_or_else(all, |id| vec![id])
         }
     }
 }
