@@ -62,6 +62,7 @@ const ROOMS: &[Room] = &[
             "serde",
             "serde_json",
             "signal-hook",
+            "thiserror",
             "tracing",
             "tracing-subscriber",
         ],

@@ -26,7 +26,8 @@ impl Random {
     /// From `COOPER_SEED`, or else from the clock; printed, so that a failure can be repeated.
     fn new() -> Self {
         let given = std::env::var("COOPER_SEED").ok().and_then(|seed| seed.parse().ok());
-        let clock = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_micros() as u64);
+        let clock =
+            || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.subsec_nanos().into());
         let seed: u64 = given.unwrap_or_else(clock).max(1);
         println!("COOPER_SEED={seed}");
         Self(seed)
@@ -37,6 +38,11 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % end
+    }
+
+    fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        let index = self.below(u64::try_from(all.len()).unwrap());
+        &all[usize::try_from(index).unwrap()]
     }
 }
 
@@ -91,18 +97,7 @@ fn hundreds_of_kills_at_random_moments_disturb_nothing() {
     let mut random = Random::new();
     let scratch = std::env::temp_dir().join(format!("cooper-crash-{}", std::process::id()));
     fs::create_dir_all(&scratch).unwrap();
-    let dir = scratch.to_str().unwrap();
-    let mut files: Vec<(String, String)> = Vec::new();
-    for number in 0..STEADY {
-        files.push(service(dir, &format!("steady{number}"), "exec sleep 1000", ""));
-    }
-    let again = "restart = { min = \"1ms\", max = \"10ms\" }";
-    files.push(service(dir, "crashes", "sleep 0.01; exit 3", again));
-    let kill = "stop = { kill = \"cgroup\", timeout = \"1s\" }";
-    files.push(service(dir, "forks", "sleep 1000 & sleep 1000 & exec sleep 1000", kill));
-    let undone = format!("finish = [\"true\"]\n{again}");
-    files.push(service(dir, "finishes", "sleep 0.02", &undone));
-    files.push(service(dir, "depends", "exec sleep 1000", "requires = [\"forks\"]"));
+    let files = world(scratch.to_str().unwrap());
     let files: Vec<(&str, &str)> =
         files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let tree = Tree::start(&files);
@@ -113,58 +108,94 @@ fn hundreds_of_kills_at_random_moments_disturb_nothing() {
     let before: Vec<_> = steady.iter().map(|name| tree.record(name)).collect();
 
     let is_over = AtomicBool::new(false);
-    let (mut answered, mut repeated) = (0, 0);
     let seed = random.below(u64::MAX);
     thread::scope(|scope| {
-        let controller = scope.spawn(|| {
-            let mut random = Random(seed);
-            let (mut answered, mut repeated) = (0, 0);
-            while !is_over.load(Ordering::Relaxed) {
-                let method = ["Start", "Restart", "Stop"][random.below(3) as usize];
-                let name = ["forks", "depends"][random.below(2) as usize];
-                let parameters = match method {
-                    "Stop" => json!({ "names": [name], "force": true, "wait": true }),
-                    _ => json!({ "names": [name], "wait": true }),
-                };
-                match Client::connect(&tree).call_once(method, &parameters) {
-                    Some(_) => answered += 1,
-                    None => repeated += 1,
-                }
-            }
-            (answered, repeated)
-        });
+        let controller = scope.spawn(|| control(&tree, Random(seed), &is_over));
         for _ in 0..KILLS {
             if random.below(4) > 0 {
                 tree.must("org.varlink.service.GetInfo", json!({}));
             }
             sleep(Duration::from_micros(random.below(LIFE_MAX_US)));
+            if random.below(8) == 0 {
+                tree.kill_logger();
+            }
             tree.kill_supervise();
         }
         is_over.store(true, Ordering::Relaxed);
-        (answered, repeated) = controller.join().unwrap();
+        let (answered, repeated) = controller.join().unwrap();
+        println!("{answered} calls answered, {repeated} to be repeated");
+        assert!(repeated > 0, "no call was in flight when a supervisor died");
     });
-    println!("{answered} calls answered, {repeated} to be repeated");
-    assert!(repeated > 0, "no call was in flight when a supervisor died");
 
     for (name, before) in steady.iter().zip(before) {
         tree.wait(name, "ready");
         assert_eq!(tree.record(name), before, "{name}");
         assert!(is_alive(before.main_pid));
+        no_line_is_lost(&tree, name);
     }
-    // What was controlled is controlled still, and what crashed crashes on.
+    what_was_controlled_is_in_charge_still(&tree);
+    let twice = fs::read_to_string(scratch.join("twice")).unwrap_or_default();
+    assert_eq!(twice, "", "ran twice at a time");
+    drop(tree);
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+/// Services that are left alone and talk, that crash, fork, finish, and depend on each other.
+fn world(dir: &str) -> Vec<(String, String)> {
+    let talk = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done";
+    let mut files: Vec<_> =
+        (0..STEADY).map(|number| service(dir, &format!("steady{number}"), talk, "")).collect();
+    let again = "restart = { min = \"1ms\", max = \"10ms\" }";
+    files.push(service(dir, "crashes", "sleep 0.01; exit 3", again));
+    let kill = "stop = { kill = \"cgroup\", timeout = \"1s\" }";
+    files.push(service(dir, "forks", "sleep 1000 & sleep 1000 & exec sleep 1000", kill));
+    let undone = format!("finish = [\"true\"]\n{again}");
+    files.push(service(dir, "finishes", "sleep 0.02", &undone));
+    files.push(service(dir, "depends", "exec sleep 1000", "requires = [\"forks\"]"));
+    files
+}
+
+/// Starts, stops and restarts two services at random; how many calls were answered, and how many
+/// must be repeated because the supervisor went away.
+fn control(tree: &Tree, mut random: Random, is_over: &AtomicBool) -> (u32, u32) {
+    let (mut answered, mut repeated) = (0, 0);
+    while !is_over.load(Ordering::Relaxed) {
+        let method = *random.one_of(&["Start", "Restart", "Stop"]);
+        let name = *random.one_of(&["forks", "depends"]);
+        let parameters = match method {
+            "Stop" => json!({ "names": [name], "force": true, "wait": true }),
+            _ => json!({ "names": [name], "wait": true }),
+        };
+        match Client::connect(tree).call_once(method, &parameters) {
+            Some(_) => answered += 1,
+            None => repeated += 1,
+        }
+    }
+    (answered, repeated)
+}
+
+fn what_was_controlled_is_in_charge_still(tree: &Tree) {
     for name in ["forks", "depends"] {
         tree.must("Start", json!({ "names": [name], "wait": true }));
         let pid = tree.pid(name);
         assert!(members(&tree.cgroup(name)).contains(&pid), "{name}");
     }
-    assert_eq!(members(&tree.cgroup("forks")).len(), 3);
+    tree.until("three processes", || members(&tree.cgroup("forks")).len() == 3);
     for name in ["crashes", "finishes"] {
         let lives = tree.record(name).unit.incarnation.0;
         assert!(lives > 1, "{name}: {lives} lives");
         tree.wait_for(name, |service| service["incarnation"].as_u64() > Some(lives.into()));
     }
-    let twice = fs::read_to_string(scratch.join("twice")).unwrap_or_default();
-    assert_eq!(twice, "", "ran twice at a time");
-    drop(tree);
-    fs::remove_dir_all(scratch).unwrap();
+}
+
+/// Its log has each of its lines once, in order, from the first to one that it writes from now on.
+fn no_line_is_lost(tree: &Tree, name: &str) {
+    let read = || fs::read_to_string(tree.dir.join("logs").join(name).join("current"));
+    let count = |text: &str| text.lines().count();
+    let before = count(&read().unwrap_or_default());
+    tree.until("newer line", || count(&read().unwrap_or_default()) > before);
+    let text = read().unwrap();
+    for (number, line) in (1..).zip(text.lines()) {
+        assert!(line.ends_with(&format!(" line {number}")), "{name}: {line} is not {number}");
+    }
 }

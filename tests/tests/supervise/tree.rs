@@ -209,9 +209,18 @@ impl Tree {
         }
     }
 
-    /// What the tree has said on its console.
+    /// Kills the logger, if one runs now.
+    pub fn kill_logger(&self) {
+        let all = children(self.init());
+        if let Some(pid) = all.into_iter().find(|pid| command_of(*pid) == "cooper-log") {
+            signal(pid, Signal::KILL);
+        }
+    }
+
+    /// What the tree has said on its console and to its log.
     pub fn said(&self) -> String {
-        fs::read_to_string(self.dir.join("console")).unwrap_or_default()
+        let read = |name: &str| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
+        format!("{}{}", read("console"), read("logs/cooper/current"))
     }
 
     /// Waits for something that nobody announces.
