@@ -127,8 +127,10 @@ fn cooper(
     fs::create_dir_all(&files).expect("tmpfs has room");
     let mut bundle = String::from("type = \"bundle\"\nrequires = [");
     for index in 0..services {
-        let text =
-            format!("type = \"longrun\"\nexec = [{:?}, {stamps:?}]\nlog = \"none\"\n", place.limit);
+        let text = format!(
+            "type = \"longrun\"\nexec = [{:?}, {stamps:?}]\nlog = \"none\" # It says nothing.\n",
+            place.limit
+        );
         fs::write(files.join(format!("s{index}.toml")), text).expect("tmpfs has room");
         write!(bundle, "\"s{index}\", ").expect("a String takes it");
     }
