@@ -167,7 +167,8 @@ fn each_state_has_its_sentence() {
             unit::State::Failed,
             Some(Cause::Spawn(spawn)),
             State::Failed,
-            "cannot execute its program: no such file or directory; it is not started again by itself",
+            "cannot execute its program: no such file or directory; it is not started \
+             again by itself",
         ),
         (
             unit::State::Ended,
