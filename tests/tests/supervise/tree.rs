@@ -191,9 +191,13 @@ impl Tree {
         self.record(name).main_pid
     }
 
-    /// The supervisor's process id.
+    /// The supervisor's process id. A child that it has made is called `supervise`, too, until it
+    /// executes its program; but that one is in its service's cgroup.
     pub fn supervise(&self) -> Option<u32> {
-        children(self.init()).into_iter().find(|pid| command_of(*pid) == "supervise")
+        let cgroup = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).ok();
+        let own = cgroup(self.init());
+        let is_it = |pid: &u32| command_of(*pid) == "supervise" && cgroup(*pid) == own;
+        children(self.init()).into_iter().find(is_it)
     }
 
     /// Kills the supervisor, whichever runs now.

@@ -1,0 +1,116 @@
+//! Debian's own `varlinkctl` (trixie's: bookworm's systemd has none), unpacked and run by its own
+//! dynamic linker; nothing of systemd runs.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::program::{NOBODY, Said, expect};
+use crate::tree::Tree;
+
+const INTERFACE: &str = "org.cooper.Services";
+const SLEEP: &str = "exec = [\"/bin/sleep\", \"1000\"]\n";
+
+/// The unpacked packages, fetched once.
+fn root() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("varlinkctl");
+        let unpack = concat!(env!("CARGO_MANIFEST_DIR"), "/../node-image/unpack");
+        let debian = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let status =
+            Command::new(unpack).args(["trixie", debian]).arg(&root).arg("systemd").status();
+        let status = status.expect("node-image/unpack runs");
+        assert!(status.success(), "cannot unpack Debian's systemd");
+        root
+    })
+}
+
+fn varlinkctl(arguments: &[&str], user: Option<u32>) -> Said {
+    let libraries = root().join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
+    let linker = std::fs::read_dir(&libraries)
+        .expect("libraries")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| {
+            path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"ld-linux"))
+        })
+        .expect("a dynamic linker");
+    let mut command = Command::new(linker);
+    command
+        .arg("--library-path")
+        .arg(format!("{0}:{0}/systemd", libraries.display()))
+        .arg(root().join("usr/bin/varlinkctl"))
+        .args(["--no-pager", "--json=short"])
+        .args(arguments);
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    command.output().expect("varlinkctl runs").into()
+}
+
+fn tree() -> Tree {
+    let tree = Tree::start(&[
+        ("a", SLEEP),
+        ("b", "requires = [\"a\"]\nexec = [\"/bin/cat\", \"/dev/zero\"]\nlog = \"none\"\n"),
+    ]);
+    tree.wait("a", "ready");
+    tree
+}
+
+fn call(tree: &Tree, method: &str, parameters: &str) -> Said {
+    let control = tree.run("control");
+    let method = format!("{INTERFACE}.{method}");
+    varlinkctl(&["call", control.to_str().unwrap(), &method, parameters], None)
+}
+
+#[test]
+fn it_introspects_the_interface() {
+    let tree = tree();
+    let control = tree.run("control");
+    let control = control.to_str().unwrap();
+    let said = expect(varlinkctl(&["list-interfaces", control], None), 0);
+    assert!(said.out.contains(INTERFACE) && said.out.contains("org.varlink.service"), "{said:?}");
+    let said = expect(varlinkctl(&["introspect", control, INTERFACE], None), 0);
+    assert!(said.out.contains("method Restart("), "{said:?}");
+}
+
+#[test]
+fn it_calls_methods_and_understands_errors() {
+    let tree = tree();
+    let said = expect(call(&tree, "Status", r#"{"names": ["a"]}"#), 0);
+    let reply: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(reply["services"][0]["state"], "ready");
+    let before = tree.pid("a");
+    expect(call(&tree, "Restart", r#"{"names": ["a"], "wait": true}"#), 0);
+    assert_ne!(tree.pid("a"), before);
+    let said = call(&tree, "Status", r#"{"names": ["c"]}"#);
+    assert_ne!(said.status, 0);
+    assert!(said.err.contains("org.cooper.Services.UnknownService"), "{said:?}");
+    let said = call(&tree, "Fly", "{}");
+    assert!(said.err.contains("org.varlink.service.MethodNotFound"), "{said:?}");
+}
+
+#[test]
+fn it_may_only_read_as_somebody_else() {
+    let tree = tree();
+    // What it is unpacked into must be readable by everyone, so this copies nothing.
+    let control = tree.run("control");
+    let control = control.to_str().unwrap();
+    let list = format!("{INTERFACE}.List");
+    let stop = format!("{INTERFACE}.Stop");
+    if varlinkctl(&["--version"], Some(NOBODY)).status != 0 {
+        // The target directory is in a home that nobody may enter; svc's own tests cover this.
+        return;
+    }
+    expect(varlinkctl(&["call", control, &list, "{}"], Some(NOBODY)), 0);
+    let said = varlinkctl(&["call", control, &stop, r#"{"names": ["b"]}"#], Some(NOBODY));
+    assert!(said.err.contains("org.cooper.Services.NotAllowed"), "{said:?}");
+    assert_eq!(tree.status("a")["state"], "ready");
+}
