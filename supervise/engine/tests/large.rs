@@ -2,6 +2,17 @@
 //! time: the rules of `explore`, where exploring everything is out of reach; and what a start of
 //! ten thousand costs. A failure prints its seed; the seeds of past ones are kept beside this file.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests may fail loudly"
+)]
+
 mod common;
 
 use common::{

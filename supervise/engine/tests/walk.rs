@@ -2,6 +2,17 @@
 //! stands what is asked of whom, and where those who changed then stand. `UPDATE=1` rewrites that
 //! part; a human reads the difference.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests may fail loudly"
+)]
+
 mod common;
 
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path};

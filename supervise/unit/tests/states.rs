@@ -1,6 +1,17 @@
 //! `docs/states.md`: what each event does in each state, found by looking at everything that can
 //! happen. `UPDATE=1` rewrites it; otherwise it must be up to date.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests may fail loudly"
+)]
+
 mod world;
 
 use std::{

@@ -2,7 +2,16 @@
 //! what the unit asks for and where it then stands. `UPDATE=1` rewrites that part; a human reads
 //! the difference.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests may fail loudly"
+)]
 
 use std::{fmt::Write as _, fs, path::Path};
 
