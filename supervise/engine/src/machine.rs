@@ -141,7 +141,8 @@ impl Engine {
     }
 
     /// Ends everything, whatever else was wanted or is asked for from now on; starts in flight
-    /// are stopped. Where `deadline` passes first, [`Engine::shutdown_over`] says so.
+    /// are stopped. Where `deadline` passes first, [`Engine::shutdown_over`] says so; to look then
+    /// is up to the caller, [`Engine::deadline`] does not name it.
     pub fn shutdown(&mut self, now: Instant, deadline: Instant) {
         self.shutdown = Some(self.shutdown.map_or(deadline, |earlier| earlier.min(deadline)));
         for id in self.ids().rev() {
