@@ -17,10 +17,10 @@ mod common;
 
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path};
 
-use common::{bundle, graph, ids, longrun, oneshot};
+use common::{bundle, graph, ids, longrun, oneshot, process};
 use engine::{Engine, Goal, Plan, Request, Saved, Wait};
-use graph::{Graph, ServiceId};
-use unit::{Action, Alive, Event, Exit, Instant, Process, SpawnError, State, Step};
+use graph::{Graph, Kind, Process, ServiceId};
+use unit::{Action, Alive, Event, Exit, Instant, SpawnError, State, Step};
 
 #[test]
 fn orders_are_as_written() {
@@ -85,6 +85,11 @@ impl Walk {
                 match (word, list) {
                     ("oneshot", _) => service = oneshot(name),
                     ("bundle", _) => service = bundle(name),
+                    ("reloads", _) => {
+                        let reload = Some(graph::Reload::Signal(1));
+                        let process = Process { reload, ..process() };
+                        service = common::service(name, Kind::Longrun(process));
+                    }
                     ("requires" | "wants" | "after" | "conflicts", _) => list = word,
                     (_, "requires") => service.requires.push(id.unwrap()),
                     (_, "wants") => service.wants.push(id.unwrap()),
@@ -172,10 +177,10 @@ impl Walk {
         let saved: Vec<Saved> = ids(&self.graph).map(|id| self.engine.saved(id)).collect();
         let alive = |id: ServiceId| {
             let main = match self.engine.status(id).unit.state {
-                State::Spawning { exists: false, .. } => Process::Never,
-                _ => Process::Alive,
+                State::Spawning { exists: false, .. } => unit::Process::Never,
+                _ => unit::Process::Alive,
             };
-            Alive { main, executed: true, command: Process::Never }
+            Alive { main, executed: true, command: unit::Process::Never }
         };
         self.engine = Engine::resume(&self.graph, &saved, alive, self.now);
     }
