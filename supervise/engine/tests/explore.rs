@@ -10,10 +10,11 @@
 //! the actions of each step. Budgets say how many faults and how many requests one path may have;
 //! with none left, what is bound to happen still happens, to the end.
 //!
-//! Checked: I1, I3, I4 and conflicts at each step; I5, and I7 after a shutdown, wherever nothing
+//! Checked: I1, I3, I4, I6 and conflicts at each step; I5, and I7 after a shutdown, wherever nothing
 //! more happens by itself, and that this is always reached (no path goes round in circles); I9 by
 //! comparing what follows a crash with what would have followed without; that plans say what is
-//! done. I2 and I6 are the unit's own (`unit`'s `explore` and transcripts), I8 is in `large`.
+//! done. I2 is the unit's own (`explore` there), as are the times of I6 (transcripts); I8 is in
+//! `large`.
 //!
 //! Not covered: commands, probes, watchdogs and sweeps of cgroups, which no other service sees but
 //! as a stop that takes longer; the one neighbour at which a look begins (it only decides which of

@@ -137,6 +137,11 @@ impl World {
         };
         for (id, before) in &changed {
             self.check(graph, *id, before, alone);
+            let waited = matches!(before.state, State::Backoff { .. });
+            if waited && matches!(input, Input::Seen(_, _)) {
+                // I6: nobody's news but the end of its own time ends a back-off.
+                assert_eq!(input, Input::Seen(*id, Event::DeadlinePassed), "I6: {id:?}");
+            }
         }
         changed.into_iter().map(|(id, _)| id).collect()
     }
