@@ -261,6 +261,7 @@ fn every_pair_of_state_and_event_is_answered() {
     let orders = [Event::Start, Event::Stop, Event::Reload, Event::Reset, Event::DeadlinePassed];
     for policy in policies() {
         for state in world_states() {
+            assert_eq!(state.is_up(), matches!(state, State::Up { .. }));
             for event in orders.into_iter().chain(every_news(LIFE)) {
                 let mut unit = World::new().unit;
                 unit.state = state;
