@@ -53,15 +53,18 @@ struct CloneArgs {
 /// Makes a child that carries out `task`, and returns its process id.
 ///
 /// # Safety
-/// The caller must leave `task` and `stack` alone until the child has executed its program or
-/// ended. Every signal must be blocked, so that no handler of ours runs in the child.
+/// The caller must leave `task` and `own` alone until the child has executed its program or
+/// ended, if `task` says afterwards that the child shares our memory; `common` must be touched by
+/// nobody, ever. Every signal must be blocked, so that no handler of ours runs in the child.
 pub(super) unsafe fn clone(
     spawner: &mut Spawner,
     task: &mut Task,
-    stack: &Stack,
+    own: Option<&Stack>,
+    common: &Stack,
     cgroup: Option<BorrowedFd<'_>>,
     pid_word: &AtomicU32,
 ) -> Result<u32, Errno> {
+    let stack = own.unwrap_or(common);
     if spawner.clone3 {
         // SAFETY: the caller's promise.
         match unsafe { clone3(spawner.kin, task, stack, cgroup, pid_word) } {
@@ -76,7 +79,7 @@ pub(super) unsafe fn clone(
         Err(Errno::INVAL) if task.sharing == Sharing::Shared => {
             task.sharing = Sharing::Copied;
             // SAFETY: the caller's promise.
-            unsafe { clone2(spawner.kin, task, stack, pid_word) }
+            unsafe { clone2(spawner.kin, task, common, pid_word) }
         }
         made => made,
     }

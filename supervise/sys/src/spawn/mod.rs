@@ -110,25 +110,34 @@ impl Spawner {
     ) -> Result<Spawned, SpawnError> {
         let (line, childs) = report::pair()?;
         let at_clone = |errno| SpawnError { step: Step::Clone, errno: raw::number(errno) };
-        let stack = self.stacks.take().map_err(at_clone)?;
         let sharing = self.sharing(&prepared);
+        let stacks = self.stacks.clone();
+        let common = stacks.common().map_err(at_clone)?;
+        let own = match sharing {
+            Sharing::Shared => Some(stacks.take().map_err(at_clone)?),
+            Sharing::Copied => None,
+        };
         let task = Task::new(prepared, childs.as_raw_fd(), self.ignored, sharing);
         let mut loan = Loan {
             task: ManuallyDrop::new(Box::new(task)),
-            stack: ManuallyDrop::new(stack),
-            stacks: self.stacks.clone(),
+            stack: ManuallyDrop::new(own),
+            stacks: stacks.clone(),
             returned: Cell::new(false),
         };
         // A signal that arrived now would run this process's handler in the child.
         let mask = signals::block_all();
         // SAFETY: every signal is blocked; `loan` keeps the task and the stack, and touches them
         // only when the child's end of the line is closed, that is, after its exec or its end.
-        let made = unsafe { clone::clone(self, &mut loan.task, &loan.stack, cgroup, pid_word) };
+        let made = unsafe {
+            clone::clone(self, &mut loan.task, loan.stack.as_ref(), common, cgroup, pid_word)
+        };
         signals::restore(mask);
         match made {
             Ok(pid) => {
                 // The kernel has done this already; qemu-user only tells the child.
                 pid_word.store(pid, Ordering::Release);
+                // A child with memory of its own borrows nothing.
+                loan.returned.set(loan.task.sharing == Sharing::Copied);
                 Ok(Spawned { pid, report: Report::new(line, loan) })
             }
             Err(errno) => {

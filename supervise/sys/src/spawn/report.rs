@@ -43,7 +43,7 @@ pub enum Outcome {
 #[derive(Debug)]
 pub(super) struct Loan {
     pub(super) task: ManuallyDrop<Box<Task>>,
-    pub(super) stack: ManuallyDrop<Stack>,
+    pub(super) stack: ManuallyDrop<Option<Stack>>,
     pub(super) stacks: Stacks,
     pub(super) returned: Cell<bool>,
 }
@@ -84,7 +84,9 @@ impl Drop for Loan {
         // other one that knew them, has left our memory.
         unsafe {
             ManuallyDrop::drop(&mut self.task);
-            self.stacks.give_back(ManuallyDrop::take(&mut self.stack));
+            if let Some(stack) = ManuallyDrop::take(&mut self.stack) {
+                self.stacks.give_back(stack);
+            }
         }
     }
 }

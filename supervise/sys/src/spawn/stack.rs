@@ -1,10 +1,12 @@
 //! Stacks for children, from clone to exec.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
+};
 
 use crate::Errno;
 
@@ -21,21 +23,36 @@ pub(super) struct Stack {
     start: NonNull<u8>,
 }
 
-/// Those that are free. `supervise` makes as many as it ever has children between clone and exec
-/// at a time.
+/// Those that there are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stacks(Rc<RefCell<Vec<Stack>>>);
+pub(super) struct Stacks {
+    /// For children that have our memory: one each. As many are made as there ever are children
+    /// between clone and exec at a time.
+    free: Rc<RefCell<Vec<Stack>>>,
+    /// For children with a copy of our memory: the same for all, for each has its own copy of it.
+    common: Rc<OnceCell<Stack>>,
+}
 
 impl Stacks {
-    /// A free one, or a new one.
+    /// A free one, or a new one. Children with a copy of our memory have none of these: each would
+    /// cost them the copy of its two mappings.
     pub(super) fn take(&self) -> Result<Stack, Errno> {
-        let free = self.0.borrow_mut().pop();
-        free.map_or_else(Stack::new, Ok)
+        let free = self.free.borrow_mut().pop();
+        free.map_or_else(|| Stack::new()?.without_copies(), Ok)
     }
 
     /// Nobody runs on it any more.
     pub(super) fn give_back(&self, stack: Stack) {
-        self.0.borrow_mut().push(stack);
+        self.free.borrow_mut().push(stack);
+    }
+
+    /// The one for children with a copy of our memory.
+    pub(super) fn common(&self) -> Result<&Stack, Errno> {
+        if let Some(stack) = self.common.get() {
+            return Ok(stack);
+        }
+        let stack = Stack::new()?;
+        Ok(self.common.get_or_init(|| stack))
     }
 }
 
@@ -50,6 +67,14 @@ impl Stack {
         // SAFETY: the lower part of the area that was just made, to which there is no reference.
         unsafe { mprotect(start, GUARD, MprotectFlags::empty()) }?;
         Ok(stack)
+    }
+
+    fn without_copies(self) -> Result<Self, Errno> {
+        let size = GUARD.saturating_add(SIZE);
+        // SAFETY: the whole area that mmap returned. What changes is only what children see that
+        // get a copy of our memory, and they are given another stack.
+        unsafe { madvise(self.start.as_ptr().cast(), size, Advice::LinuxDontFork) }?;
+        Ok(self)
     }
 
     /// Where it begins and how long it is, as clone3 wants to know; it grows down from its end,
