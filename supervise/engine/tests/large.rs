@@ -258,10 +258,8 @@ fn ten_thousand_services_cost_a_few_looks_each() {
         for backwards in [false, true] {
             let cost = cost(services.clone(), backwards);
             println!("{shape}, backwards {backwards}: {cost}");
-            assert!(
-                cost <= 12,
-                "{shape}, backwards {backwards}: {cost} looks per service and edge"
-            );
+            let few = (1..=12).contains(&cost);
+            assert!(few, "{shape}, backwards {backwards}: {cost} looks per service and edge");
         }
     }
 }
