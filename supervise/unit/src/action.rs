@@ -61,13 +61,6 @@ impl Actions {
         }
     }
 
-    /// Puts `new` in the place of each `old`.
-    pub(crate) fn replace(&mut self, old: Action, new: Action) {
-        for slot in self.list.iter_mut().filter(|slot| **slot == Some(old)) {
-            *slot = Some(new);
-        }
-    }
-
     /// In the order in which they are to be carried out.
     pub fn iter(&self) -> impl Iterator<Item = Action> + '_ {
         self.list.iter().flatten().copied()

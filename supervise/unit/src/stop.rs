@@ -143,24 +143,31 @@ impl Unit {
     /// It goes down because something is wrong with it; the policy says what comes after.
     pub(crate) fn fail(&mut self, turn: &mut Turn<'_>, cause: Cause, main: Main) {
         let command = self.leave(turn);
+        let left = Left { main, command };
         self.last = Some(cause);
-        self.enter(turn, Stage::Signal, Left { main, command }, Next::Policy);
         if cause == Cause::Watchdog {
-            // Before the stop signal it would take in good order, it is to leave a core.
-            turn.actions.replace(Action::SignalMain, Action::AbortMain);
-            turn.actions.replace(Action::SignalAll, Action::AbortMain);
+            // Not the stop signal, which it would take in good order: it is to leave a core.
+            turn.actions.push(Action::AbortMain);
+            self.watch_it_go(turn, left);
+        } else {
+            self.enter(turn, Stage::Signal, left, Next::Policy);
         }
     }
 
-    /// It said that it stops, by itself. It has as long for that as if it had been told to.
+    /// It said that it stops, by itself.
     pub(crate) fn leaves(&mut self, turn: &mut Turn<'_>) {
         let command = self.leave(turn);
         // How it ends is learnt when it does.
         self.last = Some(Cause::Exited(Exit::Lost));
-        let left = Left { main: Main::Alive, command };
+        self.watch_it_go(turn, Left { main: Main::Alive, command });
+    }
+
+    /// No stop signal is needed; it has as long as if it had got one.
+    fn watch_it_go(&mut self, turn: &mut Turn<'_>, left: Left) {
         let deadline = turn.now.after_ms(turn.policy.stop_timeout_ms);
-        self.state = State::Stopping { stage: Stage::Signal, left, deadline, next: Next::Policy };
-        if command.is_some() {
+        let (stage, next) = (Stage::Signal, Next::Policy);
+        self.state = State::Stopping { stage, left, deadline, next };
+        if left.command.is_some() {
             turn.actions.push(Action::KillCommand);
         }
     }
