@@ -18,6 +18,10 @@ const FENCE: [&str; 2] = ["init/", "supervise/sys/"];
 /// Rooms whose processes must not die; they have no threads, by rule.
 const NO_THREADS: [&str; 2] = ["init/src/", "supervise/"];
 
+/// The only files that may pause: one looks, with a deadline, for what nobody announces; in the
+/// other the passing of time is the subject: something is killed at a random moment.
+const PAUSES: [&str; 2] = ["tests/tests/supervise/crash.rs", "tests/tests/supervise/tree.rs"];
+
 fn rust_sources() -> Vec<(String, String)> {
     tracked()
         .into_iter()
@@ -111,12 +115,15 @@ fn supervisors_have_no_threads() {
 }
 
 #[test]
-fn tests_wait_for_events_and_never_sleep() {
+fn tests_wait_for_events_and_do_not_sleep() {
     // A sleep is either too short on a busy machine or too long on an idle one.
     let mut broken = Vec::new();
     for (path, text) in rust_sources() {
+        if PAUSES.contains(&path.as_str()) {
+            continue;
+        }
         for (number, line) in (1..).zip(text.lines()) {
-            if line.contains(concat!("thread::", "sleep(")) {
+            if line.contains(concat!("sle", "ep(")) {
                 broken.push(format!("{path}:{number}: {}", line.trim()));
             }
         }
