@@ -7,6 +7,8 @@ use graph::{
 
 /// The service's name.
 const NAME: &str = "main";
+/// From clone to exec, on a disk that may have to wake up first.
+const START_TIMEOUT_MS: u32 = 120_000;
 /// The command gets this long to end.
 const STOP_TIMEOUT_MS: u32 = 10_000;
 
@@ -35,7 +37,7 @@ pub fn process(exec: Vec<String>, variables: Vec<(String, String)>) -> Process {
     Process {
         exec,
         ready: Readiness::Exec,
-        start_timeout_ms: 0,
+        start_timeout_ms: START_TIMEOUT_MS,
         probe_every_ms: 0,
         finish: Vec::new(),
         finish_timeout_ms: 0,

@@ -1,6 +1,7 @@
 //! Starting: the order, the failures, what a process is given.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -91,4 +92,88 @@ fn one_hundred_services_come_up() {
     for name in &names {
         tree.wait(name, "ready");
     }
+}
+
+#[test]
+fn every_attribute_is_there_on_the_live_process() {
+    let tree = Tree::start(&[(
+        "full",
+        "exec = [\"sleep\", \"1000\"]\nwatchdog = \"10m\"\nready = { exec = [\"true\"] }\n\
+         [environment]\nGREETING = \"hello\"\n\
+         [run]\nuser = \"nobody\"\ngroup = \"65534\"\ngroups = [\"1234\"]\ncwd = \"/tmp\"\n\
+         umask = \"0027\"\nnice = 5\noom-score-adj = 500\nno-new-privs = true\n\
+         limits = { nofile = \"100:200\", core = \"0\" }\n\
+         capabilities = { bounding = [\"net_bind_service\"], ambient = [\"net_bind_service\"] }\n\
+         mounts = { tmpfs = [\"/mnt\"] }",
+    )]);
+    tree.wait("full", "ready");
+    let pid = tree.pid("full");
+    let read = |name: &str| {
+        String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{name}")).unwrap()).into_owned()
+    };
+    let status = read("status");
+    for line in [
+        "Umask:\t0027",
+        "Uid:\t65534\t65534\t65534\t65534",
+        "Gid:\t65534\t65534\t65534\t65534",
+        "Groups:\t1234 65534 ",
+        "NoNewPrivs:\t1",
+        "CapBnd:\t0000000000000400",
+        "CapEff:\t0000000000000400",
+    ] {
+        assert!(status.lines().any(|found| found == line), "{line}: {status}");
+    }
+    assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap().to_str(), Some("/tmp"));
+    assert_eq!(read("oom_score_adj"), "500\n");
+    assert_eq!(read("stat").rsplit_once(") ").unwrap().1.split(' ').nth(16), Some("5"), "nice");
+    let limits = read("limits");
+    assert!(limits.contains("Max open files            100                  200"), "{limits}");
+    assert!(read("mounts").lines().any(|line| line.contains(" /mnt tmpfs ")));
+    let environment = read("environ");
+    let variables: Vec<&str> = environment.split('\0').collect();
+    for variable in ["GREETING=hello", "WATCHDOG_USEC=600000000", &format!("WATCHDOG_PID={pid}")] {
+        assert!(variables.contains(&variable), "{variable}: {variables:?}");
+    }
+    assert!(!environment.contains("INVOCATION_ID") && !environment.contains("COOPER_"));
+}
+
+#[test]
+fn a_command_of_a_container_ends_the_tree_with_its_status() {
+    let mut tree = Tree::start_command(&["sh", "-c", "sleep 0.2; exit 3"]);
+    assert_eq!(tree.ended().code(), Some(3));
+}
+
+#[test]
+fn an_idle_tree_never_wakes() {
+    let tree = Tree::start(&[("a", "exec = [\"sleep\", \"1000\"]")]);
+    tree.wait("a", "ready");
+    let supervise = tree.supervise().unwrap();
+    let switches = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let both = || [switches(supervise), switches(tree.init())];
+    // The last client's hanging up is heard first.
+    let mut before = both();
+    let mut since = Instant::now();
+    tree.until("two seconds of silence", || {
+        let now = both();
+        if before != now {
+            (before, since) = (now, Instant::now());
+        }
+        since.elapsed() > Duration::from_secs(2)
+    });
+}
+
+#[test]
+fn a_consumer_reads_what_another_service_says() {
+    let out = std::env::temp_dir().join(format!("cooper-consumer-{}", std::process::id()));
+    let tree = Tree::start(&[
+        ("reads", &format!("exec = [\"sh\", \"-c\", \"exec cat > {}\"]", out.display())),
+        ("says", "exec = [\"sh\", \"-c\", \"echo heard; exec sleep 1000\"]\nlog = \"reads\""),
+    ]);
+    tree.wait("says", "ready");
+    tree.until("line", || fs::read_to_string(&out).is_ok_and(|text| text == "heard\n"));
+    fs::remove_file(out).unwrap();
 }

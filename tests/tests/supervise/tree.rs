@@ -62,7 +62,12 @@ fn programs() -> &'static Programs {
 }
 
 /// A cgroup v2 directory in which this process may make others.
-fn cgroups() -> Option<PathBuf> {
+fn cgroups() -> Option<&'static Path> {
+    static CGROUPS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    CGROUPS.get_or_init(find_cgroups).as_deref()
+}
+
+fn find_cgroups() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let mount = mounts.lines().find_map(|line| {
         let mut fields = line.split(' ');
@@ -93,8 +98,14 @@ impl Tree {
         Self::start_with(files, &[])
     }
 
-    /// The same, with variables.
-    pub fn start_with(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
+    /// A tree of one command, as a container's.
+    pub fn start_command(command: &[&str]) -> Self {
+        let arguments: Vec<&str> = ["--"].iter().chain(command).copied().collect();
+        Self::start_with(&[], &arguments)
+    }
+
+    /// A tree of these files, whose init has these arguments.
+    fn start_with(files: &[(&str, &str)], arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("cooper-{}-{number}", std::process::id());
@@ -112,6 +123,7 @@ impl Tree {
         let console = fs::File::create(dir.join("console")).expect("a file");
         let init = Command::new(&programs().init)
             .arg("--subtree")
+            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("COOPER_RUN", dir.join("run"))
@@ -119,7 +131,6 @@ impl Tree {
             .env("COOPER_LOGS", dir.join("logs"))
             .env("COOPER_LIBEXEC", dir.join("libexec"))
             .env("COOPER_CGROUP", &cgroup)
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(console.try_clone().expect("a file"))
             .stderr(console)
