@@ -126,6 +126,7 @@ impl<'g> Shell<'g> {
             self.control_step();
             self.settle();
             self.control_answers();
+            self.enter_settled();
             self.shutdown_step();
             self.world.link.acknowledge();
             if self.apply_is_ready() {
@@ -204,6 +205,14 @@ impl<'g> Shell<'g> {
             Some(Source::Report(id)) => self.hear_report(id, event.token()),
             Some(Source::Fifo(id)) => self.hear_fifo(id),
             Some(Source::Probe(id)) => self.hear_probe(id),
+        }
+    }
+
+    /// The first time that nothing is on its way up or down, the boot is over.
+    fn enter_settled(&mut self) {
+        if self.world.live.settled_us == 0 && self.engine.quiet() {
+            self.world.live.settled_us = clock::now().0;
+            self.table.write_live(&self.world.live);
         }
     }
 

@@ -86,3 +86,26 @@ fn a_new_main_process_takes_over() {
         "the first process's end is not its end"
     );
 }
+
+#[test]
+fn a_barrier_is_lifted_once_all_before_it_is_known() {
+    let script = "import os,socket,time\n\
+        s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\n\
+        s.connect(os.environ['NOTIFY_SOCKET'])\n\
+        r,w=os.pipe()\n\
+        s.send(b'READY=1')\n\
+        socket.send_fds(s,[b'BARRIER=1'],[w])\n\
+        os.close(w)\n\
+        os.read(r,1)\n\
+        s.send(b'STATUS=the barrier is lifted')\n\
+        time.sleep(1000)";
+    let tree = Tree::start(&[(
+        "waits",
+        &format!(
+            "exec = [\"python3\", \"-c\", '''{script}''']\n\
+             ready = {{ notify = \"systemd\", timeout = \"20s\" }}"
+        ),
+    )]);
+    let service = tree.wait_for("waits", |service| service["status"] == "the barrier is lifted");
+    assert_eq!(service["state"], "ready");
+}

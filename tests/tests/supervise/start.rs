@@ -15,6 +15,7 @@ fn services_start_in_order_and_are_children_of_init_in_their_cgroups() {
         ("default", "type = \"bundle\"\nrequires = [\"second\"]"),
     ]);
     tree.wait("default", "ready");
+    tree.until("end of the boot", || tree.live().settled_us > 0);
     let (first, second) = (tree.record("first"), tree.record("second"));
     assert!(first.ready_us <= second.start_us, "{first:?} {second:?}");
     for (name, record) in [("first", first), ("second", second)] {

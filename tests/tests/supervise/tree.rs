@@ -13,7 +13,7 @@ use graph::View;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use source::Text;
-use wire::state::{Record, Table};
+use wire::state::{Live, Record, Table};
 
 use crate::client::Client;
 
@@ -195,6 +195,12 @@ impl Tree {
             }
             assert!(start.elapsed() < PATIENCE, "the record of {name} stays unreadable");
         }
+    }
+
+    /// What the state table says of the whole tree.
+    pub fn live(&self) -> Live {
+        let bytes = fs::read(self.run("state")).expect("a table");
+        Table::open(&bytes[..]).expect("a table").live().unwrap_or_default()
     }
 
     /// The main process of a service; 0: none.
