@@ -117,7 +117,7 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    talk::begin(std::env::var_os("COOPER_DEBUG").is_some());
+    talk::begin();
     let socket = sys::inherit::take(LINK_FD).map_err(Fatal::NoLink);
     match socket.and_then(|socket| tree::run(socket, &command)) {
         Ok(never) => match never {},

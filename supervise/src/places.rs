@@ -27,6 +27,8 @@ pub struct Places {
     pub graph: Option<PathBuf>,
     /// What is to be up.
     pub target: Target,
+    /// Finer events are to be told, too.
+    pub debug: bool,
 }
 
 /// What is to be up after the first start.
@@ -58,6 +60,8 @@ impl Places {
             graph: option("cooper.graph=")
                 .map(PathBuf::from)
                 .or_else(|| env::var_os("COOPER_GRAPH").map(PathBuf::from)),
+            debug: words.iter().any(|word| word == "cooper.debug")
+                || env::var_os("COOPER_DEBUG").is_some(),
             target: match target {
                 Some(name) if name == "rescue" => Target::Rescue,
                 Some(name) => Target::Named(name),

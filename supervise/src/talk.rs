@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -12,16 +13,23 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Sets up the subscriber; `debug` lets finer events through.
-pub fn begin(debug: bool) {
-    let level = if debug { Level::DEBUG } else { Level::INFO };
+/// Finer events are told, too.
+static DEBUG: AtomicBool = AtomicBool::new(false);
+
+/// Sets up the subscriber.
+pub fn begin() {
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_max_level(Level::DEBUG)
         .event_format(Line)
         .with_writer(|| Stderr)
         .finish();
     // Only a second call could fail.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// From now on tells finer events, too.
+pub fn debug() {
+    DEBUG.store(true, Ordering::Relaxed);
 }
 
 /// `supervise NAME: warning: cannot …`.
@@ -38,6 +46,9 @@ where
         mut to: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        if *event.metadata().level() > Level::INFO && !DEBUG.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut parts = Parts::default();
         event.record(&mut parts);
         let level = match *event.metadata().level() {

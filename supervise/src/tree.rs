@@ -31,7 +31,7 @@ use crate::places::{Places, Target, cannot};
 use crate::shell::{End, Shell, World};
 use crate::sources::{Source, Sources};
 use crate::stop::is_same;
-use crate::{Fatal, clock};
+use crate::{Fatal, clock, talk};
 
 /// A state table that is being made.
 pub const STATE_NEXT: &str = "state.next";
@@ -71,6 +71,9 @@ pub fn run(socket: OwnedFd, command: &[String]) -> Result<Infallible, Fatal> {
 impl World {
     fn open(mut link: Link, hello: Hello) -> Result<Self, Fatal> {
         let places = Places::find(hello.role == Role::Machine);
+        if places.debug {
+            talk::debug();
+        }
         fs::create_dir_all(&places.run).map_err(|error| Fatal::Make(places.run.clone(), error))?;
         Outputs::make(&places);
         let notify = Notify::open(&mut link, &places)?;

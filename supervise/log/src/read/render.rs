@@ -4,9 +4,11 @@
 use std::{borrow::Cow, fmt::Write};
 
 /// The text with everything visible: control characters and bytes that are not UTF-8 as `\x1b`,
-/// characters that reorder or break lines as `\u{202e}`. Tabs and all other text stay.
+/// characters that reorder or break lines as `\u{202e}`. Tabs and all other text stay; a carriage
+/// return at the end, which daemons write that think of terminals, does nothing there and goes.
 #[must_use]
 pub fn render(text: &[u8]) -> Cow<'_, str> {
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
     if let Ok(text) = core::str::from_utf8(text) {
         if !text.chars().any(is_unsafe) {
             return Cow::Borrowed(text);
@@ -65,7 +67,8 @@ mod tests {
             (&b"plain \t text"[..], "plain \t text"),
             ("été 🦀".as_bytes(), "été 🦀"),
             (b"\x1b[2Jgone", "\\x1b[2Jgone"),
-            (b"a\0b\x7f\r", "a\\x00b\\x7f\\x0d"),
+            (b"a\0b\x7f\rc", "a\\x00b\\x7f\\x0dc"),
+            (b"two at the end\r\r", "two at the end\\x0d"),
             ("x\u{9b}31m".as_bytes(), "x\\u{9b}31m"),
             ("user\u{202e}txt".as_bytes(), "user\\u{202e}txt"),
             (b"\xff\xc3(", "\\xff\\xc3("),
