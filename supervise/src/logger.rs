@@ -61,8 +61,7 @@ impl World {
     /// us: our own descriptor of the FIFO does not wait, and what does not fit is lost.
     pub fn say_to_log(&self) {
         let path = self.places.log(paths::CATCH_ALL);
-        let made = fifo::make(&path, FIFO_MODE, None).and_then(|()| fifo::open(&path));
-        let fifo = match made {
+        let fifo = match fifo::make(&path, FIFO_MODE, None) {
             Ok(fifo) => fifo,
             Err(error) => return warn!("cannot log to {}: {error}", path.display()),
         };

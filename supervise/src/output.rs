@@ -10,6 +10,7 @@ use std::path::Path;
 
 use graph::{Graph, Kind, LogTo, ServiceId};
 use sys::fifo;
+use sys::users::Identity;
 use tracing::warn;
 use unit::{SpawnError, Step};
 use wire::link::NAME_MAX;
@@ -51,14 +52,21 @@ impl Outputs {
         self.consumers.contains(&id)
     }
 
-    /// Sees to it that the FIFO is there and that init holds it.
-    pub fn prepare(&mut self, link: &Link, path: &Path, name: &str) -> Result<(), SpawnError> {
+    /// Sees to it that the FIFO is there and that init holds it. A service that runs as `owner`
+    /// may open it anew, as programs do that are told to log to /dev/stderr.
+    pub fn prepare(
+        &mut self,
+        link: &Link,
+        path: &Path,
+        name: &str,
+        owner: Option<&Identity>,
+    ) -> Result<(), SpawnError> {
         if self.held.contains(name) {
             return Ok(());
         }
         let fail = |errno| SpawnError { step: Step::Log, errno: error_number(errno) };
-        fifo::make(path, FIFO_MODE, None).map_err(fail)?;
-        let fifo = fifo::open(path).map_err(fail)?;
+        let owner = owner.map(|owner| (owner.uid, owner.gid));
+        let fifo = fifo::make(path, FIFO_MODE, owner).map_err(fail)?;
         link.hold(&held_name(name), fifo.as_fd());
         self.held.insert(name.to_owned());
         Ok(())

@@ -52,10 +52,11 @@ impl Shell<'_> {
         let argv = self.argv(id, name, process, role);
         let identity = self.world.names.resolve(process)?;
         let main = role == Role::Main;
-        let output = self.output_path(name, &process.log.to)?;
+        let output = self.output_path(name, &process.log.to, identity.as_ref())?;
         let input = self.world.outputs.is_consumer(id).then(|| self.world.places.input(name));
         if let Some(input) = input.as_deref().filter(|_| main) {
-            self.world.outputs.prepare(&self.world.link, input, &format!("input/{name}"))?;
+            let held = format!("input/{name}");
+            self.world.outputs.prepare(&self.world.link, input, &held, None)?;
         }
         let input = input.as_deref().map(text);
         let ready = match process.ready {
@@ -97,17 +98,22 @@ impl Shell<'_> {
     }
 
     /// Where output goes; a FIFO is there afterwards, and init holds it.
-    fn output_path(&mut self, name: &str, to: &LogTo) -> Result<Option<String>, SpawnError> {
-        let (path, held) = match to {
+    fn output_path(
+        &mut self,
+        name: &str,
+        to: &LogTo,
+        identity: Option<&Identity>,
+    ) -> Result<Option<String>, SpawnError> {
+        let (path, held, owner) = match to {
             LogTo::None => return Ok(None),
             LogTo::Console => return Ok(Some(CONSOLE.into())),
-            LogTo::Files => (self.world.places.log(name), format!("log/{name}")),
+            LogTo::Files => (self.world.places.log(name), format!("log/{name}"), identity),
             LogTo::Service(consumer) => {
                 let consumer = self.name(*consumer);
-                (self.world.places.input(consumer), format!("input/{consumer}"))
+                (self.world.places.input(consumer), format!("input/{consumer}"), None)
             }
         };
-        self.world.outputs.prepare(&self.world.link, &path, &held)?;
+        self.world.outputs.prepare(&self.world.link, &path, &held, owner)?;
         Ok(Some(text(&path)))
     }
 

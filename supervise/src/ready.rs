@@ -78,8 +78,7 @@ impl Shell<'_> {
 
     fn open_ready_fifo(&mut self, id: ServiceId, name: &str) -> Result<(), Errno> {
         let path = self.world.places.ready(name);
-        fifo::make(&path, FIFO_MODE, None)?;
-        let fd = fifo::open(&path)?;
+        let fd = fifo::make(&path, FIFO_MODE, None)?;
         // A service that writes, closes, and all of that while we are being replaced.
         self.world.link.hold(&held_name(&format!("ready/{name}")), fd.as_fd());
         let registry = self.world.poll.registry();

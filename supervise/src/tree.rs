@@ -332,7 +332,7 @@ impl Shell<'_> {
             if self
                 .world
                 .outputs
-                .prepare(&self.world.link, &path, &held_name(&format!("log/{name}")))
+                .prepare(&self.world.link, &path, &held_name(&format!("log/{name}")), None)
                 .is_err()
             {
                 warn!(service = name, "cannot open the FIFO of its output");

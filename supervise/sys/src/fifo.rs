@@ -8,12 +8,12 @@ use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid};
 use crate::Errno;
 use crate::raw;
 
-/// Makes a FIFO, or takes over the one that is there with what is in it; anything else of that
-/// name is in the way. It gets this mode, and this owner if there is one.
+/// Makes and opens a FIFO, or takes over the one that is there with what is in it; anything else
+/// of that name is in the way. It gets this mode, and this owner if there is one.
 ///
 /// # Errors
 /// What the file system says; EEXIST, if something else has the name.
-pub fn make(path: &Path, mode: u16, owner: Option<(u32, u32)>) -> Result<(), Errno> {
+pub fn make(path: &Path, mode: u16, owner: Option<(u32, u32)>) -> Result<OwnedFd, Errno> {
     let mode = Mode::from_raw_mode(mode.into());
     match rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0) {
         Ok(()) | Err(Errno::EXIST) => {}
@@ -25,7 +25,7 @@ pub fn make(path: &Path, mode: u16, owner: Option<(u32, u32)>) -> Result<(), Err
     if let Some((uid, gid)) = owner {
         rustix::fs::fchown(&fifo, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     }
-    Ok(())
+    Ok(fifo)
 }
 
 /// Opens a FIFO for reading and writing, without waiting for anyone: it never ends and never
@@ -72,7 +72,8 @@ mod tests {
         std::fs::create_dir(scratch.0.join("directory")).unwrap();
         std::os::unix::fs::symlink("fifo", scratch.0.join("link")).unwrap();
         for name in ["file", "directory", "link"] {
-            assert_eq!(make(&scratch.0.join(name), 0o600, None), Err(Errno::EXIST), "{name}");
+            let made = make(&scratch.0.join(name), 0o600, None);
+            assert_eq!(made.err(), Some(Errno::EXIST), "{name}");
         }
     }
 }

@@ -139,6 +139,17 @@ fn every_attribute_is_there_on_the_live_process() {
 }
 
 #[test]
+fn a_service_without_privileges_may_open_its_output_by_name() {
+    // Programs are told to log to /dev/stderr, and open it anew; the log's FIFO is theirs.
+    let tree = Tree::start(&[(
+        "named",
+        "exec = [\"sh\", \"-c\", \"echo by name > /dev/stderr; exec sleep 1000\"]\n\
+         [run]\nuser = \"nobody\"",
+    )]);
+    tree.until("line in the log", || tree.log("named").contains("by name"));
+}
+
+#[test]
 fn a_command_of_a_container_ends_the_tree_with_its_status() {
     let mut tree = Tree::start_command(&["sh", "-c", "sleep 0.2; exit 3"]);
     assert_eq!(tree.ended().code(), Some(3));

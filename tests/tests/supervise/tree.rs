@@ -240,8 +240,13 @@ impl Tree {
 
     /// What the tree has said on its console and to its log.
     pub fn said(&self) -> String {
-        let read = |name: &str| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
-        format!("{}{}", read("console"), read("logs/cooper/current"))
+        let console = fs::read_to_string(self.dir.join("console")).unwrap_or_default();
+        console + &self.log("cooper")
+    }
+
+    /// What a service has written so far, as far as it is on disk.
+    pub fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.join("logs").join(name).join("current")).unwrap_or_default()
     }
 
     /// Waits for something that nobody announces.
