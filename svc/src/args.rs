@@ -121,9 +121,10 @@ Examples:
     #[command(after_help = "\
 Examples:
   svc compile -o graph                 this node's files
-  svc compile -o graph ./services      those of an image that is being built
+  svc compile -o graph --root ./image  those of an image that is being built
+  svc compile -o graph ./services      those in a directory
 
-The same files make the same bytes.")]
+The same files make the same bytes; with --root, wherever the image is built.")]
     Compile(Compile),
     /// Report how the boot went
     #[command(after_help = "\
@@ -326,6 +327,9 @@ pub struct Compile {
     /// Where to write the graph
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+    /// The root of an image: what is below it is compiled, as if it were `/`
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["node", "dirs"])]
+    pub root: Option<PathBuf>,
     /// The image's node.toml, instead of this node's
     #[arg(long, value_name = "FILE")]
     pub node: Option<PathBuf>,

@@ -7,6 +7,7 @@ use std::{
 
 use graph::Graph;
 use source::{Colour, Compiled, Report, Tree};
+use wire::paths;
 
 use crate::{context::Context, error::Error};
 
@@ -50,6 +51,22 @@ pub fn compile_dirs(
     // A build must not depend on the machine that it runs on.
     let node = node.map(PathBuf::from).or_else(|| own.then(|| context.paths.node.clone()));
     compile(&Tree { dirs, node }, context)
+}
+
+/// Compiles the files of an image that is being built below `root`. Mistakes are told by where they
+/// are here; the graph says where its files are going to be.
+pub fn compile_root(root: &Path, context: &mut Context) -> Result<Graph, Error> {
+    present(root)?;
+    // An absolute path would not be laid below.
+    let below = |path: &str| root.join(path.trim_start_matches('/'));
+    let tree = Tree { dirs: paths::SERVICES.map(below).into(), node: Some(below(paths::NODE)) };
+    let mut graph = compile(&tree, context)?;
+    for service in &mut graph.services {
+        if let Ok(installed) = Path::new(&service.file).strip_prefix(root) {
+            service.file = format!("/{}", installed.display());
+        }
+    }
+    Ok(graph)
 }
 
 /// `source` passes over directories that are not there, as a search path should; one that was
