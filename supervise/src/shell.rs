@@ -128,6 +128,7 @@ impl<'g> Shell<'g> {
             self.control_answers();
             self.enter_settled();
             self.shutdown_step();
+            self.note_settled();
             self.world.link.acknowledge();
             if self.apply_is_ready() {
                 return Ok(End::Switch);
@@ -162,6 +163,15 @@ impl<'g> Shell<'g> {
     /// The name of a service, for messages.
     pub fn name(&self, id: ServiceId) -> &'g str {
         self.view.name(id).unwrap_or("?")
+    }
+
+    /// The boot is over once nothing is on its way any more: everything is up, or has failed.
+    fn note_settled(&mut self) {
+        let live = &mut self.world.live;
+        if live.settled_us == 0 && live.shutdown.is_none() && self.engine.quiet() {
+            live.settled_us = clock::now().0;
+            self.table.write_live(live);
+        }
     }
 
     /// What the engine asks for.

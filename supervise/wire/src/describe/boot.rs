@@ -3,11 +3,13 @@
 use alloc::vec::Vec;
 
 use graph::ServiceId;
+use unit::State;
 
 use super::{World, name_of};
 use crate::varlink::Trace;
 
-/// Of every service that has been started since boot, in start order.
+/// Of every service that has been started since boot, in start order. One that was skipped was
+/// not.
 #[must_use]
 pub fn traces(world: &impl World) -> Vec<Trace> {
     let trace = |id: ServiceId| {
@@ -15,6 +17,10 @@ pub fn traces(world: &impl World) -> Vec<Trace> {
         let record = world.record(id)?;
         let start_us = record.first_start_us;
         let ready = |us: u64| (us != 0).then_some(us);
+        let is_skipped = matches!(record.unit.state, State::Skipped { .. });
+        if is_skipped && record.first_ready_us == 0 {
+            return None;
+        }
         let after = [&service.requires, &service.wants, &service.after]
             .into_iter()
             .flatten()

@@ -238,4 +238,7 @@ fn the_boot_trace_names_the_last_dependency() {
             ("cilium".into(), 7, None, Some(String::from("kubelet"))),
         ]
     );
+    // One that was to be started and had no reason to be is no part of the boot.
+    world.records[2].unit.state = unit::State::Skipped { condition: 0 };
+    assert_eq!(traces(&world).len(), 2);
 }
