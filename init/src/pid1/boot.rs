@@ -95,6 +95,36 @@ const LINKS: [(&CStr, &CStr); 5] = [
 /// The first ones: they have /dev, and so everything that one can speak to.
 const FIRST: usize = 3;
 
+/// Leaves the kernel's own root, which an initramfs is unpacked in: it cannot be the old root of
+/// pivot_root(2), and so nothing that starts containers works in it. The same files, mounted once
+/// more on top of it, can. Nothing is copied. On any other root this does nothing.
+pub fn leave_kernel_root() {
+    let is_memory = rustix::fs::statfs(c"/")
+        .is_ok_and(|fs| [RAMFS, TMPFS].contains(&fs.f_type) && !is_anything_mounted());
+    if !is_memory {
+        return;
+    }
+    // `/..` is where `/` leads after the mount, which `/` itself does not follow.
+    let moved = rustix::mount::mount_bind(c"/", c"/")
+        .and_then(|()| rustix::process::chroot(c"/.."))
+        .and_then(|()| rustix::process::chdir(c"/"));
+    if let Err(error) = moved {
+        say::failure("leave", b"the kernel's root", error);
+    }
+}
+
+/// RAMFS_MAGIC and TMPFS_MAGIC of linux/magic.h: the kernel's own root is one or the other.
+const RAMFS: i64 = 0x8584_58f6;
+const TMPFS: i64 = 0x0102_1994;
+
+/// Whoever was here before us and mounted something has chosen the root, too; and a mount on top
+/// of it would hide theirs.
+fn is_anything_mounted() -> bool {
+    let device = |path: &CStr| rustix::fs::stat(path).map(|stat| stat.st_dev);
+    let root = device(c"/");
+    [c"/proc", c"/sys", c"/dev"].iter().any(|path| device(path).is_ok_and(|it| Ok(it) != root))
+}
+
 /// Mounts /proc, /sys and /dev.
 pub fn mount_first() {
     MOUNTS.iter().take(FIRST).for_each(mount);

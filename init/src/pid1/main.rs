@@ -156,6 +156,7 @@ fn role_of(pid: u32, args: &args::Args<Word>) -> Role {
 fn set_up(role: Role) -> Option<Fd> {
     let log = match role {
         Role::Machine => {
+            boot::leave_kernel_root();
             boot::mount_first();
             let log = boot::open_standard(true);
             boot::mount_rest();

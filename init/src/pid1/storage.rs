@@ -138,12 +138,13 @@ impl Work<'_> {
         read_mounts(table);
         for mount in table.last_first() {
             let target = mount.target;
+            // What is only memory need not go: our own descriptors keep /run, for one.
+            if !mount.should_be_read_only {
+                continue;
+            }
             if mount.should_go {
                 let line = say::line("warning: still in use: ");
                 say::warning(line.text(target.to_bytes()));
-            }
-            if !mount.should_be_read_only {
-                continue;
             }
             let result = self.attempt("make read-only", target, STEP_MS, || {
                 Ok(rustix::mount::mount_remount(target, MountFlags::RDONLY, c"")?)
