@@ -1,6 +1,6 @@
 //! A virtual machine that boots a node, and the way into it.
 //!
-//! The console is a serial port, kept in a file. Commands go to a root shell of the guest over a
+//! The console is a serial port, kept in a file; text can be typed on it. Commands go to a root shell of the guest over a
 //! virtio port of its own (`/dev/vport0p1`, which the guest's service `guest-shell` serves), so
 //! nothing is ever read out of the console's text that a program printed for people. QEMU's
 //! standard input and output are the other end of that port.
@@ -8,9 +8,11 @@
 //! Invariant: whatever waits has a deadline, and no machine outlives its `Machine`.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -96,18 +98,25 @@ impl Boot {
     /// Boots in the background; the console goes to the file `console`.
     pub fn start(&self, console: &Path) -> Result<Machine> {
         let mut command = self.command()?;
+        // What an earlier machine has left in it must not be taken for this one's.
+        File::create(console).with_context(|| format!("cannot write {}", console.display()))?;
+        let keyboard = keyboard_path();
+        let quoted = |path: &Path| path.display().to_string().replace(',', ",,");
         command
             .arg("-chardev")
             .arg(format!(
-                "file,id=console,path={}",
-                console.display().to_string().replace(',', ",,")
+                "socket,id=console,server=on,wait=off,path={},logfile={}",
+                quoted(&keyboard),
+                quoted(console)
             ))
             .args(["-serial", "chardev:console", "-monitor", "none"])
             .args(["-chardev", "stdio,id=shell,signal=off"])
             .args(["-device", "virtserialport,chardev=shell,nr=1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        Machine::new(command, console)
+        let mut machine = Machine::new(command, console)?;
+        machine.keyboard.path = keyboard;
+        Ok(machine)
     }
 
     /// Boots with the console on this terminal, until the machine is switched off.
@@ -145,6 +154,14 @@ pub struct Machine {
     shell: ChildStdin,
     lines: Receiver<String>,
     console: PathBuf,
+    keyboard: Keyboard,
+}
+
+/// The other end of the console: a socket of QEMU's.
+#[derive(Debug, Default)]
+struct Keyboard {
+    path: PathBuf,
+    stream: Option<UnixStream>,
 }
 
 /// What became of a command in the guest.
@@ -176,7 +193,8 @@ impl Machine {
                 line.clear();
             }
         });
-        Ok(Self { qemu, shell, lines, console: console.to_owned() })
+        let keyboard = Keyboard::default();
+        Ok(Self { qemu, shell, lines, console: console.to_owned(), keyboard })
     }
 
     /// Runs a line of shell as root in the guest, with nothing to read, and waits until it ends.
@@ -228,6 +246,16 @@ impl Machine {
             .write_all(format!("{command}\n").as_bytes())
             .and_then(|()| self.shell.flush())
             .with_context(|| self.lost(command))
+    }
+
+    /// Types on the console. What it shows goes to its file as ever.
+    pub fn type_on_console(&mut self, text: &str) -> Result<()> {
+        let keyboard = &mut self.keyboard;
+        let stream = match keyboard.stream.take() {
+            Some(stream) => stream,
+            None => open_keyboard(&keyboard.path).context("cannot reach the console")?,
+        };
+        keyboard.stream.insert(stream).write_all(text.as_bytes()).context("cannot type")
     }
 
     /// Waits until the machine has switched itself off. That it panicked or restarted is an error.
@@ -282,7 +310,24 @@ impl Drop for Machine {
         // Errors mean that it has ended by itself.
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
+        let _ = fs::remove_file(&self.keyboard.path);
     }
+}
+
+/// A path of its own: one of a socket must be short.
+fn keyboard_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("node-image-{}-{number}", std::process::id()))
+}
+
+/// What the console shows comes along, and must be read or the guest would wait to be.
+fn open_keyboard(path: &Path) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(path)?;
+    let mut shown = stream.try_clone()?;
+    // The thread ends with QEMU.
+    thread::spawn(move || io::copy(&mut shown, &mut io::sink()));
+    Ok(stream)
 }
 
 fn deadline(timeout: Duration) -> Instant {

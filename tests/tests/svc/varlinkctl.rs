@@ -1,9 +1,10 @@
 //! Debian's own `varlinkctl` (trixie's: bookworm's systemd has none), unpacked and run by its own
 //! dynamic linker; nothing of systemd runs.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -33,7 +34,7 @@ fn root() -> &'static Path {
     })
 }
 
-fn varlinkctl(arguments: &[&str], user: Option<u32>) -> Said {
+fn command(arguments: &[&str]) -> Command {
     let libraries = root().join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
     let linker = std::fs::read_dir(&libraries)
         .expect("libraries")
@@ -49,6 +50,11 @@ fn varlinkctl(arguments: &[&str], user: Option<u32>) -> Said {
         .arg(root().join("usr/bin/varlinkctl"))
         .args(["--no-pager", "--json=short"])
         .args(arguments);
+    command
+}
+
+fn varlinkctl(arguments: &[&str], user: Option<u32>) -> Said {
+    let mut command = command(arguments);
     if let Some(user) = user {
         command.uid(user).gid(user);
     }
@@ -87,14 +93,42 @@ fn it_calls_methods_and_understands_errors() {
     let said = expect(call(&tree, "Status", r#"{"names": ["a"]}"#), 0);
     let reply: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(reply["services"][0]["state"], "ready");
+    let said = expect(call(&tree, "List", "{}"), 0);
+    let reply: Value = serde_json::from_str(&said.out).unwrap();
+    assert!(reply["services"].as_array().unwrap().len() >= 2, "{reply}");
+    let said = expect(call(&tree, "Explain", r#"{"name": "a"}"#), 0);
+    let reply: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(reply["chain"][0]["name"], "a");
     let before = tree.pid("a");
     expect(call(&tree, "Restart", r#"{"names": ["a"], "wait": true}"#), 0);
     assert_ne!(tree.pid("a"), before);
-    let said = call(&tree, "Status", r#"{"names": ["c"]}"#);
-    assert_ne!(said.status, 0);
-    assert!(said.err.contains("org.cooper.Services.UnknownService"), "{said:?}");
+    for method in ["Status", "Start"] {
+        let said = call(&tree, method, r#"{"names": ["c"]}"#);
+        assert_ne!(said.status, 0);
+        assert!(said.err.contains("org.cooper.Services.UnknownService"), "{said:?}");
+    }
     let said = call(&tree, "Fly", "{}");
     assert!(said.err.contains("org.varlink.service.MethodNotFound"), "{said:?}");
+}
+
+#[test]
+fn it_watches_as_things_change() {
+    let tree = tree();
+    let control = tree.run("control");
+    let watch = format!("{INTERFACE}.Watch");
+    let arguments = ["call", "--more", control.to_str().unwrap(), &watch, r#"{"names": ["a"]}"#];
+    let mut child = command(&arguments).stdout(Stdio::piped()).spawn().expect("varlinkctl runs");
+    let mut replies = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = move || -> Value {
+        let line = replies.next().expect("the stream goes on").expect("a line");
+        // RFC 7464: a record begins with this.
+        serde_json::from_str(line.trim_start_matches('\u{1e}')).expect("a reply")
+    };
+    assert_eq!(next()["services"][0]["state"], "ready");
+    expect(call(&tree, "Stop", r#"{"names": ["a"], "force": true}"#), 0);
+    while next()["services"][0]["state"] != "down" {}
+    child.kill().expect("it still watches");
+    child.wait().expect("it ends");
 }
 
 #[test]

@@ -1,11 +1,19 @@
 //! One machine, and what it is asked.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use node_image::initramfs;
+use node_image::tree::Tree;
 use node_image::vm::{Boot, Machine};
 use serde_json::Value;
 
+/// What the node is for: services with a process …
+pub const LONGRUNS: [&str; 4] = ["containerd", "seatd", "chronyd", "sshd"];
+/// … and without.
+pub const ONESHOTS: [&str; 5] = ["loopback", "modules", "sshd-keys", "hello-image", "hello"];
 /// Whatever is waited for; ten times what it takes on an idle machine under emulation.
 pub const DEADLINE: Duration = Duration::from_secs(180);
 
@@ -13,6 +21,22 @@ pub struct Guest {
     machine: Machine,
     /// When it was switched on.
     pub begin: Instant,
+    _image: Option<Temporary>,
+}
+
+/// A file that goes with the guest.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The directory of a built image.
+fn node(arch: &str) -> PathBuf {
+    let node = std::env::var_os("NODE").expect("NODE names the built images");
+    PathBuf::from(node).join(arch)
 }
 
 impl Guest {
@@ -22,11 +46,25 @@ impl Guest {
 
     /// With more words on the kernel's command line.
     pub fn boot_with(arch: &str, words: &str) -> Self {
-        let node = PathBuf::from(std::env::var_os("NODE").expect("NODE names the built images"));
-        let node = node.join(arch);
+        let node = node(arch);
+        Self::start(&node, words, node.join("initramfs"))
+    }
+
+    /// With these files instead of the image's: the kernel unpacks one archive over the other.
+    pub fn boot_over(arch: &str, over: &Tree) -> Self {
+        let node = node(arch);
+        let path = node.join(format!("initramfs-{}", std::process::id()));
+        fs::copy(node.join("initramfs"), &path).expect("room for an image");
+        let image = File::options().append(true).open(&path).expect("the copy");
+        initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
+        let guest = Self::start(&node, "", path.clone());
+        Self { _image: Some(Temporary(path)), ..guest }
+    }
+
+    fn start(node: &Path, words: &str, initramfs: PathBuf) -> Self {
         let boot = Boot {
             kernel: node.join("kernel"),
-            initramfs: node.join("initramfs"),
+            initramfs,
             append: format!("quiet {words}"),
             memory_mib: 1024,
             cpus: 2,
@@ -34,7 +72,12 @@ impl Guest {
         };
         let console = node.join(format!("console-{}", std::process::id()));
         let machine = boot.start(&console).expect("QEMU starts");
-        Self { machine, begin: Instant::now() }
+        Self { machine, begin: Instant::now(), _image: None }
+    }
+
+    /// Types a line on the console.
+    pub fn types(&mut self, line: &str) {
+        self.machine.type_on_console(&format!("{line}\n")).expect("a console");
     }
 
     /// Runs a line of shell as root, which must succeed; what it prints.
@@ -67,6 +110,27 @@ impl Guest {
         service["pid"].as_u64().unwrap_or_else(|| panic!("{name} has no process: {service}"))
     }
 
+    /// All of `svc status`.
+    pub fn services(&mut self) -> Vec<Value> {
+        self.svc("status")["services"].as_array().expect("a list").clone()
+    }
+
+    /// Every service that has a process, with its process.
+    pub fn pids(&mut self) -> BTreeSet<(String, u64)> {
+        self.services()
+            .iter()
+            .filter(|service| service["kind"] == "longrun")
+            .filter_map(|service| {
+                Some((service["name"].as_str()?.to_owned(), service["pid"].as_u64()?))
+            })
+            .collect()
+    }
+
+    /// The container's own process.
+    pub fn container(&mut self) -> String {
+        self.run("ctr tasks list | awk '$1 == \"hello\" && $3 == \"RUNNING\" {print $2}' | grep .")
+    }
+
     /// Waits until the console shows `text`.
     pub fn console_says(&self, text: &str) {
         let end = Instant::now() + DEADLINE;
@@ -80,10 +144,16 @@ impl Guest {
         self.machine.console_text()
     }
 
-    /// Switches it off with `command`, and waits until it is; how long that took.
+    /// Switches it off with `command`, and waits until it is; how long that took, and what the
+    /// console shows.
     pub fn end(mut self, command: &str) -> (Duration, String) {
-        let begin = Instant::now();
         self.machine.send(command).expect("the shell is there");
+        self.ended()
+    }
+
+    /// Waits until it has switched itself off.
+    pub fn ended(self) -> (Duration, String) {
+        let begin = Instant::now();
         let console = self.machine.console_path().to_owned();
         self.machine.wait_poweroff(DEADLINE).unwrap_or_else(|error| panic!("{error:#}"));
         let text = std::fs::read(console).expect("it was written");

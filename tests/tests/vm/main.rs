@@ -13,42 +13,61 @@
     reason = "a test may fail loudly"
 )]
 
+mod end;
 mod guest;
-mod steps;
+mod operate;
+mod survive;
+mod up;
 
 use guest::Guest;
+use node_image::tree::{Content, Entry, Tree};
 
 #[test]
 fn a_node_boots_serves_and_ends() {
     // The main job, whole: real daemons come up in order, survive what they must, and go down.
     let mut guest = Guest::boot("x86_64");
-    steps::everything_is_up(&mut guest);
-    steps::the_boot_report_names_every_service(&mut guest);
-    steps::the_mounts_are_what_daemons_expect(&mut guest);
-    steps::each_service_lives_in_its_own_cgroup(&mut guest);
-    steps::each_daemon_said_by_itself_that_it_was_ready(&mut guest);
-    steps::the_container_outlives_containerd(&mut guest);
-    steps::everything_outlives_the_supervisor(&mut guest);
-    steps::everything_outlives_init_itself(&mut guest);
-    steps::status_answers_while_the_supervisor_is_stopped(&mut guest);
-    steps::explain_says_why(&mut guest);
-    steps::logs_follow(&mut guest);
-    steps::apply_restarts_what_changed_and_nothing_else(&mut guest);
-    steps::a_broken_file_changes_nothing(&mut guest);
-    steps::poweroff_ends_it_in_order(guest);
+    up::everything_is_up(&mut guest);
+    up::the_boot_report_names_every_service(&mut guest);
+    up::the_mounts_are_what_daemons_expect(&mut guest);
+    up::each_service_lives_in_its_own_cgroup(&mut guest);
+    up::each_daemon_said_by_itself_that_it_was_ready(&mut guest);
+    up::each_daemon_does_its_work(&mut guest);
+    survive::the_container_outlives_containerd(&mut guest);
+    survive::everything_outlives_the_supervisor(&mut guest);
+    survive::everything_outlives_init_itself(&mut guest);
+    survive::everything_outlives_the_logger(&mut guest);
+    survive::a_daemon_that_is_killed_comes_back(&mut guest);
+    operate::status_answers_while_the_supervisor_is_stopped(&mut guest);
+    operate::explain_says_why(&mut guest);
+    operate::logs_follow(&mut guest);
+    operate::reload_keeps_the_process(&mut guest);
+    operate::apply_restarts_what_changed_and_nothing_else(&mut guest);
+    operate::a_broken_file_changes_nothing(&mut guest);
+    operate::only_root_may_change_something(&mut guest);
+    survive::no_line_of_the_container_is_lost(&mut guest);
+    end::poweroff_ends_it_in_order(guest);
 }
 
 #[test]
 fn a_node_boots_on_aarch64() {
     // The same source, the other architecture, to the same target.
     let mut guest = Guest::boot("aarch64");
-    steps::everything_is_up(&mut guest);
-    steps::poweroff_ends_it_in_order(guest);
+    up::everything_is_up(&mut guest);
+    up::each_daemon_does_its_work(&mut guest);
+    end::poweroff_ends_it_in_order(guest);
 }
 
 #[test]
-fn a_boot_without_a_graph_ends_in_a_rescue_shell() {
-    // A broken edit cannot break a boot: with no graph to be read there is still a console.
-    let guest = Guest::boot_with("x86_64", "cooper.graph=/nowhere cooper.target=rescue");
-    guest.console_says("rescue");
+fn a_boot_with_a_broken_graph_ends_in_a_rescue_shell() {
+    // A graph that cannot be read cannot break a boot: there is still a console.
+    let mut broken = Tree::default();
+    let content = Content::Bytes(b"this is no graph".to_vec());
+    broken.insert("var/lib/cooper/graph/current", Entry::File { mode: 0o644, content }).unwrap();
+    end::a_rescue_shell_is_all_there_is(Guest::boot_over("x86_64", &broken));
+}
+
+#[test]
+fn a_rescue_shell_can_be_asked_for() {
+    // Whatever the graph says, for whoever stands at the boot loader.
+    end::a_rescue_shell_is_all_there_is(Guest::boot_with("x86_64", "cooper.target=rescue"));
 }

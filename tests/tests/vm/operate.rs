@@ -1,0 +1,81 @@
+//! What an admin does with a node that runs. Each step says its rule first.
+
+use crate::guest::Guest;
+
+/// `svc status` reads the state table, asks nobody, and needs no privileges.
+pub fn status_answers_while_the_supervisor_is_stopped(guest: &mut Guest) {
+    guest.run("kill -STOP $(pidof supervise)");
+    let (status, text) = guest.try_run("su -s /bin/sh nobody -c 'id -un && svc status'");
+    guest.run("kill -CONT $(pidof supervise)");
+    assert_eq!(status, 0, "{text}");
+    assert!(text.starts_with("nobody\n") && text.contains("containerd"), "{text}");
+}
+
+/// Every state has a reason that a person can read.
+pub fn explain_says_why(guest: &mut Guest) {
+    let (status, text) = guest.try_run("svc stop seatd");
+    assert_eq!(status, 1, "it would stop `default`, too, and nobody can be asked: {text}");
+    assert!(text.contains("default"), "{text}");
+    guest.run("svc stop --force seatd");
+    let text = guest.run("svc explain seatd");
+    assert!(text.starts_with("seatd: down, stopped on purpose"), "{text}");
+    guest.run("svc start default");
+    let text = guest.run("svc explain seatd");
+    assert!(text.starts_with("seatd: ready"), "{text}");
+}
+
+/// `svc logs -f` shows what is written while it runs.
+pub fn logs_follow(guest: &mut Guest) {
+    let text = guest.run("timeout 60 /usr/bin/svc logs -f -n 0 hello | head -n 2");
+    assert_eq!(text.lines().filter(|line| line.contains("hello ")).count(), 2, "{text}");
+}
+
+/// As the service's file says: by SIGHUP.
+pub fn reload_keeps_the_process(guest: &mut Guest) {
+    let pid = guest.pid("sshd");
+    guest.run("svc reload sshd");
+    assert_eq!(guest.pid("sshd"), pid);
+    let said = guest.run("svc logs sshd");
+    assert!(said.contains("Received SIGHUP; restarting."), "{said}");
+}
+
+/// The plan says what restarts and why; nothing else does.
+pub fn apply_restarts_what_changed_and_nothing_else(guest: &mut Guest) {
+    let before = guest.pids();
+    guest.run(
+        "mkdir -p /etc/cooper/services/chronyd.toml.d && \
+         printf '[run]\\nnice = 5\\n' > /etc/cooper/services/chronyd.toml.d/nice.toml",
+    );
+    let plan = guest.run("svc apply --dry-run");
+    assert!(plan.starts_with("restart  chronyd  run changed"), "{plan}");
+    assert_eq!(plan.lines().count(), 2, "one change, and that it was not made: {plan}");
+    assert_eq!(guest.pids(), before, "a dry run changed something");
+    guest.run("svc apply && svc start default");
+    let changed: Vec<_> = guest.pids().difference(&before).cloned().collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert_eq!(changed[0].0, "chronyd");
+    let pid = guest.pid("chronyd");
+    let nice = guest.run(&format!("awk '{{print $19}}' /proc/{pid}/stat"));
+    assert_eq!(nice, "5\n");
+}
+
+/// A mistake is told with its place, and neither the graph in force nor the next boot's changes.
+pub fn a_broken_file_changes_nothing(guest: &mut Guest) {
+    let graph = "readlink /var/lib/cooper/graph/current; sha256sum < /run/cooper/graph";
+    let before = (guest.pids(), guest.run(graph));
+    guest.run("printf 'exce = [\"/bin/true\"]\\n' > /etc/cooper/services/broken.toml");
+    let (status, text) = guest.try_run("svc apply");
+    assert_eq!(status, 4, "{text}");
+    assert!(text.contains("/etc/cooper/services/broken.toml:1:1"), "{text}");
+    assert!(text.contains("did you mean `exec`"), "{text}");
+    guest.run("rm /etc/cooper/services/broken.toml");
+    assert_eq!((guest.pids(), guest.run(graph)), before);
+}
+
+/// Everyone may look; nobody but root and operators may touch.
+pub fn only_root_may_change_something(guest: &mut Guest) {
+    let before = guest.pids();
+    let (status, text) = guest.try_run("su -s /bin/sh nobody -c 'svc restart sshd'");
+    assert_eq!(status, 1, "{text}");
+    assert_eq!(guest.pids(), before);
+}
