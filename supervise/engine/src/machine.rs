@@ -36,8 +36,9 @@ pub struct Engine {
     /// Pairs of whom is waited on, and who waits.
     waiters: BTreeSet<(ServiceId, ServiceId)>,
     timers: BTreeSet<(Instant, ServiceId)>,
-    /// To be looked at.
-    work: VecDeque<ServiceId>,
+    /// To be looked at, in order of index: what a look at one service depends on, a failure down the
+    /// line of its dependencies, has then been looked at before.
+    work: BTreeSet<ServiceId>,
     /// Not published yet.
     changes: VecDeque<ServiceId>,
     /// Not carried out yet.
@@ -62,7 +63,6 @@ pub(crate) struct Node {
     pub(crate) stuck: bool,
     /// The neighbour at which the last look ended: the next one begins there.
     pub(crate) cursor: usize,
-    queued: bool,
     changed: bool,
 }
 
@@ -77,7 +77,6 @@ impl Engine {
             wait: Wait::Nothing,
             stuck: false,
             cursor: 0,
-            queued: false,
             changed: false,
         };
         Self {
@@ -85,7 +84,7 @@ impl Engine {
             nodes: graph.services.iter().map(node).collect(),
             waiters: BTreeSet::new(),
             timers: BTreeSet::new(),
-            work: VecDeque::new(),
+            work: BTreeSet::new(),
             changes: VecDeque::new(),
             actions: VecDeque::new(),
             shutdown: None,
@@ -224,10 +223,7 @@ impl Engine {
 
     /// Looks at everyone whom something concerns, until nothing more follows.
     pub(crate) fn settle(&mut self, now: Instant) {
-        while let Some(id) = self.work.pop_front() {
-            if let Some(node) = self.node_mut(id) {
-                node.queued = false;
-            }
+        while let Some(id) = self.work.pop_first() {
             self.examine(now, id);
         }
     }
@@ -287,7 +283,7 @@ impl Engine {
     /// The record of `id` is out of date, and it and who waits on it must be looked at.
     fn changed(&mut self, id: ServiceId) {
         self.publish(id);
-        self.enqueue(id);
+        self.work.insert(id);
         self.wake(id);
     }
 
@@ -299,20 +295,9 @@ impl Engine {
         }
     }
 
-    fn enqueue(&mut self, id: ServiceId) {
-        let Some(node) = self.node_mut(id) else { return };
-        if !node.queued {
-            node.queued = true;
-            self.work.push_back(id);
-        }
-    }
-
     fn wake(&mut self, id: ServiceId) {
         let all = (id, ServiceId(0))..=(id, ServiceId(u32::MAX));
-        let woken: Vec<_> = self.waiters.range(all).map(|(_, who)| *who).collect();
-        for who in woken {
-            self.enqueue(who);
-        }
+        self.work.extend(self.waiters.range(all).map(|(_, who)| *who));
     }
 
     /// A new graph may require more of what was up before than the old one did.

@@ -165,9 +165,14 @@ fn live(seed: u64, count: usize) -> World {
     end
 }
 
+#[test]
+fn what_once_failed_holds() {
+    // A start woke a service before what it only wants was seen to be no longer stuck.
+    live(5_044_234_522_573_949_520, 358);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 48,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(SEEDS))),
         ..ProptestConfig::default()
     })]
