@@ -73,21 +73,30 @@ const COUNT: usize = 4;
 
 #[test]
 fn every_graph_of_requires() {
-    let all = Family { budget: Budget { faults: 1, requests: 1 }, crashes: true };
+    let all =
+        Family { first: Input::StartAll, budget: Budget { faults: 1, requests: 1 }, crashes: true };
     let found = all.explore(requires().iter().map(|shape| graph_of(shape, longrun)));
     assert!(found.worlds > 100_000, "the model has become too small");
 }
 
 #[test]
 fn every_graph_with_two_faults() {
-    let all = Family { budget: Budget { faults: 2, requests: 0 }, crashes: false };
+    let all = Family {
+        first: Input::StartAll,
+        budget: Budget { faults: 2, requests: 0 },
+        crashes: false,
+    };
     let found = all.explore(requires().iter().map(|shape| graph_of(shape, longrun)));
     assert!(found.worlds > 10_000, "the model has become too small");
 }
 
 #[test]
 fn every_graph_with_two_changes_of_mind() {
-    let all = Family { budget: Budget { faults: 0, requests: 2 }, crashes: false };
+    let all = Family {
+        first: Input::StartAll,
+        budget: Budget { faults: 0, requests: 2 },
+        crashes: false,
+    };
     let found = all.explore(requires().iter().map(|shape| graph_of(shape, longrun)));
     assert!(found.worlds > 10_000, "the model has become too small");
 }
@@ -95,10 +104,27 @@ fn every_graph_with_two_changes_of_mind() {
 #[test]
 fn every_mix_of_relations() {
     let shapes = shapes(&[Edge::None, Edge::Requires, Edge::Wants, Edge::After]);
-    let all = Family { budget: Budget { faults: 1, requests: 0 }, crashes: false };
+    let all = Family {
+        first: Input::StartAll,
+        budget: Budget { faults: 1, requests: 0 },
+        crashes: false,
+    };
     let found = all.explore(shapes.iter().map(|shape| graph_of(shape, longrun)));
     assert!(found.worlds > 10_000, "the model has become too small");
-    let all = Family { budget: Budget { faults: 0, requests: 1 }, crashes: false };
+    let all = Family {
+        first: Input::StartAll,
+        budget: Budget { faults: 0, requests: 1 },
+        crashes: false,
+    };
+    let found = all.explore(shapes.iter().map(|shape| graph_of(shape, longrun)));
+    assert!(found.worlds > 10_000, "the model has become too small");
+}
+
+#[test]
+fn every_mix_of_relations_with_a_part_of_it_started_first() {
+    let shapes = shapes(&[Edge::None, Edge::Requires, Edge::Wants]);
+    let first = Input::Asked(Request::Start, ServiceId(1));
+    let all = Family { first, budget: Budget { faults: 1, requests: 1 }, crashes: false };
     let found = all.explore(shapes.iter().map(|shape| graph_of(shape, longrun)));
     assert!(found.worlds > 10_000, "the model has become too small");
 }
@@ -111,7 +137,11 @@ fn every_kind_of_service() {
         [oneshot, bundle, longrun, oneshot],
         [bundle, longrun, oneshot, bundle],
     ];
-    let all = Family { budget: Budget { faults: 1, requests: 1 }, crashes: false };
+    let all = Family {
+        first: Input::StartAll,
+        budget: Budget { faults: 1, requests: 1 },
+        crashes: false,
+    };
     for kinds in kinds {
         let kind = |name: &str| kinds[usize::from(name.as_bytes()[0] - b'a')](name);
         let found = all.explore(requires().iter().map(|shape| graph_of(shape, kind)));
@@ -121,7 +151,11 @@ fn every_kind_of_service() {
 
 #[test]
 fn every_pair_of_conflicts() {
-    let all = Family { budget: Budget { faults: 1, requests: 1 }, crashes: false };
+    let all = Family {
+        first: Input::StartAll,
+        budget: Budget { faults: 1, requests: 1 },
+        crashes: false,
+    };
     let pairs = (0..COUNT as u32).flat_map(|from| (0..from).map(move |to| (from, to)));
     for (from, to) in pairs {
         let found = all.explore(requires().iter().map(|shape| {
@@ -137,6 +171,8 @@ type Kind = fn(&str) -> Service;
 
 /// Graphs to be explored in the same way.
 struct Family {
+    /// What is asked for first.
+    first: Input,
     budget: Budget,
     /// Whether the shell is killed after each record and each action, too.
     crashes: bool,
@@ -244,7 +280,7 @@ fn explore(graph: &Graph, family: &Family, found: &mut Found) {
     // True while a world is on the path that is being explored.
     let mut seen = HashMap::new();
     let mut first = World::new(graph);
-    first.step(graph, Input::StartAll);
+    first.step(graph, family.first);
     let mut path = vec![node(graph, first, family.budget, false)];
     seen.insert(path[0].key, true);
     found.graphs += 1;

@@ -314,15 +314,33 @@ impl World {
             assert!(required.unit.state.is_up(), "I3: {id:?} started before {required:?}");
         }
         for first in service.wants.iter().chain(&service.after) {
-            let first = self.engine.status(*first);
-            let coming =
-                matches!(first.unit.state, State::Spawning { .. } | State::Starting { .. });
-            let awaited = wanted(&first) && coming && first.unit.failures == 0;
-            assert!(!awaited, "I3: {id:?} started while {first:?} was still coming up");
+            assert!(!self.is_awaited(*first), "I3: {id:?} did not wait for {first:?}");
         }
         for other in &service.conflicts {
             assert!(rests(&self.engine.status(*other)), "{id:?} started beside {other:?}");
         }
+    }
+
+    /// It is to come up, and nothing is known that keeps it from it.
+    fn is_awaited(&self, id: ServiceId) -> bool {
+        let status = self.engine.status(id);
+        let failing = |status: &Status| {
+            failed(status) || status.unit.failures > 0 && !status.unit.state.is_up()
+        };
+        let is_stuck = || {
+            for (_, wait) in self.engine.why(id) {
+                match wait {
+                    Wait::Requires(on) if failing(&self.engine.status(on)) => return true,
+                    Wait::Requires(_) => {}
+                    Wait::Conflict(on) => return self.engine.status(on).goal == Goal::Up,
+                    Wait::Nothing | Wait::Order(_) | Wait::Dependent(_) => return false,
+                }
+            }
+            false
+        };
+        let coming = matches!(status.unit.state, State::Spawning { .. } | State::Starting { .. });
+        let waiting = status.unit.state == State::Down;
+        wanted(&status) && !failing(&status) && (coming || waiting && !is_stuck())
     }
 
     /// I5: nothing more will happen by itself, so everyone is where he should be, or it is known
