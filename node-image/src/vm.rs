@@ -1,9 +1,9 @@
 //! A virtual machine that boots a node, and the way into it.
 //!
-//! The console is a serial port, kept in a file; text can be typed on it. Commands go to a root shell of the guest over a
-//! virtio port of its own (`/dev/vport0p1`, which the guest's service `guest-shell` serves), so
-//! nothing is ever read out of the console's text that a program printed for people. QEMU's
-//! standard input and output are the other end of that port.
+//! The console is a serial port, kept in a file; text can be typed on it. Commands go to a root
+//! shell of the guest over a virtio port of its own (`/dev/vport0p1`, which the guest's service
+//! `guest-shell` serves), so nothing is ever read out of the console's text that a program printed
+//! for people. QEMU's standard input and output are the other end of that port.
 //!
 //! Invariant: whatever waits has a deadline, and no machine outlives its `Machine`.
 

@@ -36,8 +36,8 @@ pub struct Engine {
     /// Pairs of whom is waited on, and who waits.
     waiters: BTreeSet<(ServiceId, ServiceId)>,
     timers: BTreeSet<(Instant, ServiceId)>,
-    /// To be looked at, in order of index: what a look at one service depends on, a failure down the
-    /// line of its dependencies, has then been looked at before.
+    /// To be looked at, in order of index: what a look at one service depends on, a failure down
+    /// the line of its dependencies, has then been looked at before.
     work: BTreeSet<ServiceId>,
     /// Not published yet.
     changes: VecDeque<ServiceId>,

@@ -10,10 +10,10 @@
 //! the actions of each step. Budgets say how many faults and how many requests one path may have;
 //! with none left, what is bound to happen still happens, to the end.
 //!
-//! Checked: I1, I3, I4, I6 and conflicts at each step; I5, and I7 after a shutdown, wherever nothing
-//! more happens by itself, and that this is always reached (no path goes round in circles); I9 by
-//! comparing what follows a crash with what would have followed without; that plans say what is
-//! done. I2 is the unit's own (`explore` there), as are the times of I6 (transcripts); I8 is in
+//! Checked: I1, I3, I4, I6 and conflicts at each step; I5, and I7 after a shutdown, wherever
+//! nothing more happens by itself, and that this is always reached (no path goes round in circles);
+//! I9 by comparing what follows a crash with what would have followed without; that plans say what
+//! is done. I2 is the unit's own (`explore` there), as are the times of I6 (transcripts); I8 is in
 //! `large`.
 //!
 //! Not covered: commands, probes, watchdogs and sweeps of cgroups, which no other service sees but

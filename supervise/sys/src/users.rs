@@ -168,8 +168,10 @@ mod tests {
 
     fn users() -> Users {
         Users::parse(
-            "root:x:0:0:root:/root:/bin/sh\n# comment\nbroken\nchrony:x:105:110:,,,:/var/lib/chrony:/bin/false\n+::::::\n",
-            "root:x:0:\nchrony:x:110:\nvideo:x:44:seat,chrony\naudio:x:29:chrony\nbad:x:no:chrony\n",
+            "root:x:0:0:root:/root:/bin/sh\n# comment\nbroken\n\
+             chrony:x:105:110:,,,:/var/lib/chrony:/bin/false\n+::::::\n",
+            "root:x:0:\nchrony:x:110:\nvideo:x:44:seat,chrony\naudio:x:29:chrony\n\
+             bad:x:no:chrony\n",
         )
     }
 

@@ -141,11 +141,12 @@ const HEAD: &str = "\
 
 Generated from the machine (`supervise/unit`) by `UPDATE=1 cargo test -p unit --test states`; a test
 fails when it is out of date. It lists everything that any event can bring about in any state that
-can be reached, over policies that have every stop mode, readiness, restart, command and probe. What
-is not listed changes nothing: it is late, repeated, of another life, or impossible. Which of several
-rows holds depends on the policy and on what is left; the transcripts in `supervise/unit/tests/walk`
-show lives from end to end. What a program says or does while it is `Spawning` counts as `executed`
-first, and then as in the state after that. A restart is a stop, and a start once it is down.
+can be reached, over policies that have every stop mode, readiness, restart, command and probe.
+What is not listed changes nothing: it is late, repeated, of another life, or impossible. Which of
+several rows holds depends on the policy and on what is left; the transcripts in
+`supervise/unit/tests/walk` show lives from end to end. What a program says or does while it is
+`Spawning` counts as `executed` first, and then as in the state after that. A restart is a stop,
+and a start once it is down.
 ";
 
 /// Order and name.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod documents;
 mod imports;
 mod layout;
 mod sources;

@@ -57,11 +57,13 @@ fn only_root_and_operators_change_anything() {
         os.setgid(65534); os.setuid(65534)\n\
         s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n\
         def call(m,p):\n \
-         s.sendall(json.dumps({'method':'org.cooper.Services.'+m,'parameters':p}).encode()+b'\\0')\n \
+         q={'method':'org.cooper.Services.'+m,'parameters':p}\n \
+         s.sendall(json.dumps(q).encode()+b'\\0')\n \
          b=b''\n \
          while not b.endswith(b'\\0'): b+=s.recv(65536)\n \
          return b.decode()\n\
-        print(call('List',{}), call('Stop',{'names':['a']}), call('Stop',{'names':['a'],'plan':True}))";
+        a={'names':['a']}\n\
+        print(call('List',{}), call('Stop',a), call('Stop',{**a,'plan':True}))";
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&tree.dir, mode).unwrap();
     let output = std::process::Command::new("python3")

@@ -49,7 +49,8 @@ impl Random {
 /// A program that tells if it runs twice: it holds a lock for as long as it lives.
 fn once(dir: &str, body: &str) -> String {
     let script = format!(
-        "exec 9>{dir}/lock-$0; flock -n 9 || echo $0 >> {dir}/twice; echo $$ >> {dir}/ran-$0; {body}"
+        "exec 9>{dir}/lock-$0; flock -n 9 || echo $0 >> {dir}/twice; \
+         echo $$ >> {dir}/ran-$0; {body}"
     );
     format!("[\"sh\", \"-c\", \"{script}\", \"%NAME%\"]")
 }

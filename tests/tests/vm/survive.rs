@@ -40,7 +40,8 @@ pub fn everything_outlives_init_itself(guest: &mut Guest) {
 pub fn everything_outlives_the_logger(guest: &mut Guest) {
     let (before, old) = (guest.pids(), guest.run("pidof cooper-log"));
     guest.run("kill -9 $(pidof cooper-log)");
-    // busybox takes `svc` for its own. The logger is there again when it has written what comes next.
+    // busybox takes `svc` for its own. The logger is there again when it has written what comes
+    // next.
     guest.run("timeout 60 /usr/bin/svc logs -f -n 0 hello | head -n 1 | grep .");
     assert_ne!(guest.run("pidof cooper-log"), old);
     assert_eq!(guest.pids(), before);

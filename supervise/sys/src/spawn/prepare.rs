@@ -155,7 +155,8 @@ pub(super) struct Terminal {
 /// Strings in the form in which execve takes them: pointers, and a null pointer after the last.
 ///
 /// **Invariant:** each pointer but the last is to a NUL-terminated string that `_owned` holds, or
-/// that lives as long by the word of whoever defined it; `pointers` is never empty and its last element is null.
+/// that lives as long by the word of whoever defined it; `pointers` is never empty and its last
+/// element is null.
 #[derive(Debug)]
 pub(super) struct Strings {
     /// Only held, so that the pointers stay valid.
