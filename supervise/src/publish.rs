@@ -52,8 +52,9 @@ impl Shell<'_> {
                 warn!(service, "{}; starts again in {pause} ms", cause_text(cause));
             }
             (State::Up { degraded: true, .. }, _) => warn!(service, "degraded: its probes fail"),
-            (State::Skipped { condition }, _) => {
-                info!(service, "skipped: its condition {condition} does not hold");
+            (State::Skipped { .. }, _) => {
+                let why = self.describe(id).map(|service| service.why).unwrap_or_default();
+                info!(service, "skipped: {why}");
             }
             _ => {}
         }

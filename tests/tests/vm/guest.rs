@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use node_image::initramfs;
@@ -70,7 +71,9 @@ impl Guest {
             cpus: 2,
             qemu: Vec::new(),
         };
-        let console = node.join(format!("console-{}", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let console = node.join(format!("console-{number}"));
         let machine = boot.start(&console).expect("QEMU starts");
         Self { machine, begin: Instant::now(), _image: None }
     }
