@@ -63,7 +63,7 @@ pub fn program() -> &'static Path {
         let top = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--release", "-p", "init", "--features", "bin"])
-            .args(["--config", "profile.release.strip=\"none\"", "--target-dir"])
+            .args(["--config", "profile.release.package.init.strip=\"none\"", "--target-dir"])
             .arg(&target)
             .current_dir(top)
             .status();

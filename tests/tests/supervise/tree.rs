@@ -54,7 +54,7 @@ fn programs() -> &'static Programs {
         };
         cargo(&["-p", "supervise", "-p", "cooper-log"], target);
         let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join("init");
-        let unstripped = "profile.release.strip=\"none\"";
+        let unstripped = "profile.release.package.init.strip=\"none\"";
         let features = ["--release", "-p", "init", "--features", "bin", "--config", unstripped];
         cargo(&features, &own);
         Programs { init: own.join("release/init"), libexec: target.join("debug") }
