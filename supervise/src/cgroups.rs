@@ -33,7 +33,7 @@ impl Cgroups {
         };
         let root = found.and_then(|path| Root::open(&path).ok()).filter(Root::is_writable);
         match &root {
-            Some(root) => match root.group().enable_controllers() {
+            Some(root) => match root.group().enable_controllers(|_| true) {
                 Ok(refused) => {
                     for (controller, errno) in refused {
                         warn!("cannot enable the cgroup controller {controller}: {errno}");
@@ -57,14 +57,19 @@ impl Cgroups {
             warn!("{error}");
             SpawnError { step: Step::Cgroup, errno: error_number(error.errno()) }
         };
-        let found = self.find(spec).map(|group| group.is_populated());
-        if found == Some(Ok(false)) {
-            self.remove(spec);
-        }
-        let group = root.make(&spec.path).map_err(fail)?;
-        if found != Some(Ok(true)) {
+        let (group, is_new) = match root.make_new(&spec.path).map_err(fail)? {
+            Some(group) => (group, true),
+            None => {
+                let populated = self.find(spec).map(|group| group.is_populated());
+                if populated == Some(Ok(false)) {
+                    self.remove(spec);
+                }
+                (root.make(&spec.path).map_err(fail)?, populated != Some(Ok(true)))
+            }
+        };
+        if is_new {
             for (key, value) in &spec.settings {
-                match group.set(key, value) {
+                match set(root, &group, spec, key, value) {
                     Ok(()) => {}
                     // A kernel or container without the controller runs the service without it.
                     Err(error @ Error::Controller { .. }) => warn!("{error}"),
@@ -75,14 +80,18 @@ impl Cgroups {
         if !spec.delegate {
             return Ok(Some(group));
         }
+        // It is for the service to say what it needs of all that there is.
+        if let Err(errno) = root.enable_above(&spec.path, |_| true) {
+            warn!("cannot enable cgroup controllers for {}: {errno}", spec.path);
+        }
         root.make(&format!("{}/{MAIN}", spec.path)).map(Some).map_err(fail)
     }
 
     /// Writes the settings of a cgroup that is there.
     pub fn set(&self, spec: &CgroupSpec) {
-        let Some(group) = self.find(spec) else { return };
+        let (Some(root), Some(group)) = (&self.root, self.find(spec)) else { return };
         for (key, value) in &spec.settings {
-            if let Err(error) = group.set(key, value) {
+            if let Err(error) = set(root, &group, spec, key, value) {
                 warn!("{error}");
             }
         }
@@ -114,5 +123,17 @@ impl Cgroups {
         if let Some(Err(error)) = self.root.as_ref().map(|root| root.remove(&spec.path)) {
             debug!("{error}");
         }
+    }
+}
+
+/// Writes one setting; its controller is enabled when it is the first one to need it.
+fn set(root: &Root, group: &Group, spec: &CgroupSpec, key: &str, value: &str) -> Result<(), Error> {
+    match group.set(key, value) {
+        Err(Error::Controller { controller, .. }) => {
+            // What cannot be enabled is missing once more.
+            let _ = root.enable_above(&spec.path, |name| name == controller);
+            group.set(key, value)
+        }
+        set => set,
     }
 }

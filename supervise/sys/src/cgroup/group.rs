@@ -47,21 +47,30 @@ impl Group {
         Ok(names.split_ascii_whitespace().map(ToOwned::to_owned).collect())
     }
 
-    /// Enables every controller for the groups below, one by one, so that one that cannot be
-    /// (`cpu` while realtime threads run) takes no other with it. Says which could not, and why.
+    /// Enables those controllers that `is_wanted` for the groups below: at once, as each write
+    /// makes the kernel wait; and if that fails, one by one, so that one that cannot be (`cpu`
+    /// while realtime threads run) takes no other with it. Says which could not, and why.
     ///
     /// # Errors
     /// If the group is gone.
-    pub fn enable_controllers(&self) -> Result<Vec<(String, Errno)>, Errno> {
+    pub fn enable_controllers(
+        &self,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(String, Errno)>, Errno> {
         let enabled = self.read("cgroup.subtree_control")?;
-        let is_enabled = |name: &String| enabled.split_ascii_whitespace().any(|one| one == name);
-        let missing = self.controllers()?.into_iter().filter(|name| !is_enabled(name));
+        let is_enabled = |name: &str| enabled.split_ascii_whitespace().any(|one| one == name);
+        let mut missing = self.controllers()?;
+        missing.retain(|name| is_wanted(name) && !is_enabled(name));
+        let all: String = missing.iter().flat_map(|name| ["+", name, " "]).collect();
+        if missing.is_empty() || self.write("cgroup.subtree_control", &all).is_ok() {
+            return Ok(Vec::new());
+        }
         let enable = |name: String| match self.write("cgroup.subtree_control", &format!("+{name}"))
         {
             Ok(()) => None,
             Err(errno) => Some((name, errno)),
         };
-        Ok(missing.filter_map(enable).collect())
+        Ok(missing.into_iter().filter_map(enable).collect())
     }
 
     /// Writes one setting: the kernel's own file and value.

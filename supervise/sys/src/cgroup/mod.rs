@@ -27,6 +27,10 @@ pub use group::Group;
 /// What statfs(2) says of a v2 hierarchy.
 const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 
+/// What is enabled in each group on the way to a service's: what counts memory and processes. Any
+/// other controller costs each group time and memory, and waits until something needs it.
+const CONTROLLERS: [&str; 2] = ["memory", "pids"];
+
 /// The directory below which all groups of ours are.
 #[derive(Debug)]
 pub struct Root {
@@ -81,16 +85,27 @@ impl Root {
             && allowed("cgroup.procs", Access::WRITE_OK)
     }
 
-    /// The group at `path`, below here; made if it is not there, with all controllers enabled in
-    /// each group on the way that had to be made.
+    /// The group at `path`, below here; made if it is not there, with the controllers that count
+    /// memory and processes enabled in each group on the way that had to be made.
     ///
     /// # Errors
     /// If it cannot be made. Controllers that cannot be enabled are none: a setting that needs
     /// one of them says so.
     pub fn make(&self, path: &str) -> Result<Group, Error> {
-        let at = |errno| Error::Make { path: self.path.join(path), errno };
+        match self.make_new(path)? {
+            Some(group) => Ok(group),
+            None => self.find(path)?.ok_or_else(|| self.cannot_make(path, Errno::NOENT)),
+        }
+    }
+
+    /// The same; none if it is there already.
+    ///
+    /// # Errors
+    /// As [`Root::make`].
+    pub fn make_new(&self, path: &str) -> Result<Option<Group>, Error> {
+        let at = |errno| self.cannot_make(path, errno);
         check(path).map_err(at)?;
-        // Most often it is there, or all but it.
+        // Most often all is there but it.
         match self.try_make(path) {
             Err(Errno::NOENT) => {}
             made => return made.map_err(at),
@@ -98,18 +113,39 @@ impl Root {
         for (end, _) in path.match_indices('/') {
             let Some(ancestor) = path.get(..end) else { continue };
             if let Err(Errno::NOENT) = open_directory(&self.group, ancestor) {
-                self.try_make(ancestor).map_err(at)?.enable_controllers().map_err(at)?;
+                if let Some(group) = self.try_make(ancestor).map_err(at)? {
+                    group.enable_controllers(|name| CONTROLLERS.contains(&name)).map_err(at)?;
+                }
             }
         }
         self.try_make(path).map_err(at)
     }
 
-    fn try_make(&self, path: &str) -> Result<Group, Errno> {
-        match rustix::fs::mkdirat(&self.group, path, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno),
+    /// Enables those controllers that `is_wanted` in each group above `path`, so that the group
+    /// there has them.
+    ///
+    /// # Errors
+    /// If one of the groups is gone. Controllers that cannot be enabled are none.
+    pub fn enable_above(&self, path: &str, is_wanted: impl Fn(&str) -> bool) -> Result<(), Errno> {
+        check(path)?;
+        for (end, _) in path.match_indices('/') {
+            let Some(ancestor) = path.get(..end) else { continue };
+            let group = Group::from(open_directory(&self.group, ancestor)?);
+            group.enable_controllers(&is_wanted)?;
         }
-        Ok(Group::from(open_directory(&self.group, path)?))
+        Ok(())
+    }
+
+    fn try_make(&self, path: &str) -> Result<Option<Group>, Errno> {
+        match rustix::fs::mkdirat(&self.group, path, Mode::from_raw_mode(0o755)) {
+            Ok(()) => Ok(Some(Group::from(open_directory(&self.group, path)?))),
+            Err(Errno::EXIST) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn cannot_make(&self, path: &str, errno: Errno) -> Error {
+        Error::Make { path: self.path.join(path), errno }
     }
 
     /// The group at `path`, if it is there.

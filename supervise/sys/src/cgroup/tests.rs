@@ -103,15 +103,33 @@ fn a_controller_that_is_missing_is_named() {
 }
 
 #[test]
-fn controllers_are_enabled_one_by_one() {
+fn controllers_are_enabled_as_far_as_they_can_be() {
     let Some(nest) = Nest::new() else { return };
     let group = nest.root.make(&nest.path("a")).unwrap();
-    let failed = group.enable_controllers().unwrap();
+    assert_eq!(group.enable_controllers(|_| false).unwrap(), []);
+    assert_eq!(group.read("cgroup.subtree_control").unwrap().trim(), "");
+    let failed = group.enable_controllers(|_| true).unwrap();
     let enabled = group.read("cgroup.subtree_control").unwrap();
     for controller in group.controllers().unwrap() {
         let is_enabled = enabled.split_whitespace().any(|name| name == controller);
         assert_ne!(is_enabled, failed.iter().any(|(name, _)| *name == controller));
     }
+}
+
+#[test]
+fn controllers_are_enabled_above_a_group_that_needs_them() {
+    let Some(nest) = Nest::new() else { return };
+    nest.root.make(&nest.path("a/b")).unwrap();
+    nest.root.enable_above(&nest.path("a/b"), |_| true).unwrap();
+    let enabled = |path| {
+        let group = nest.root.find(&nest.path(path)).unwrap().unwrap();
+        group.read("cgroup.subtree_control").unwrap().trim().to_owned()
+    };
+    let above = nest.root.find(&nest.path("a")).unwrap().unwrap();
+    assert_eq!(enabled("a"), above.controllers().unwrap().join(" "));
+    assert_eq!(enabled("a/b"), "");
+    let gone = nest.root.enable_above(&nest.path("nothing/b"), |_| true);
+    assert_eq!(gone, Err(Errno::NOENT));
 }
 
 #[test]
