@@ -16,6 +16,7 @@ mod environment;
 mod mounts;
 mod prepare;
 mod report;
+mod score;
 mod signals;
 mod stack;
 mod terminal;
@@ -35,6 +36,7 @@ use unit::{SpawnError, Step};
 use self::child::Task;
 use self::clone::Sharing;
 use self::report::Loan;
+use self::score::Score;
 use self::stack::Stacks;
 use crate::raw;
 
@@ -58,8 +60,7 @@ pub struct Spawner {
     clone3: bool,
     /// Signals that this process ignores: exec would hand that down.
     ignored: signals::Set,
-    /// This process's own OOM score adjustment; none if it cannot be told.
-    oom_score_adj: Option<i16>,
+    score: Score,
     stacks: Stacks,
 }
 
@@ -77,12 +78,11 @@ impl Spawner {
     /// be: children are told apart from these.
     #[must_use]
     pub fn new(kin: Kin) -> Self {
-        let score = std::fs::read_to_string("/proc/self/oom_score_adj").ok();
         Self {
             kin,
             clone3: true,
             ignored: signals::ignored(),
-            oom_score_adj: score.and_then(|score| score.trim().parse().ok()),
+            score: Score::read(),
             stacks: Stacks::default(),
         }
     }
@@ -122,6 +122,10 @@ impl Spawner {
             task: ManuallyDrop::new(Box::new(task)),
             stack: ManuallyDrop::new(own),
             stacks: stacks.clone(),
+            sharer: ManuallyDrop::new(match sharing {
+                Sharing::Shared => self.score.sharer(),
+                Sharing::Copied => None,
+            }),
             returned: Cell::new(false),
         };
         // A signal that arrived now would run this process's handler in the child.
@@ -150,10 +154,23 @@ impl Spawner {
         }
     }
 
-    fn sharing(&self, prepared: &Prepared) -> Sharing {
-        let inherits_score = self.oom_score_adj == Some(prepared.oom_score_adj.value);
+    /// This process's own OOM score adjustment; none if it cannot be told. A child that asks for
+    /// the same is protected as this process is.
+    #[must_use]
+    pub fn own_oom_score_adj(&self) -> Option<i16> {
+        self.score.own()
+    }
+
+    /// To be called before waiting: while children that shared this process's memory were on
+    /// their way, it may have had their OOM score adjustment instead of its own.
+    pub fn rest(&mut self) {
+        self.score.take_back();
+    }
+
+    fn sharing(&mut self, prepared: &Prepared) -> Sharing {
         let keeps_credentials = prepared.identity.is_none() && prepared.capabilities.is_none();
-        let shared = inherits_score && keeps_credentials && !prepared.memory_is_limited;
+        let may_share = keeps_credentials && !prepared.memory_is_limited;
+        let shared = may_share && self.score.suits(&prepared.oom_score_adj);
         if shared { Sharing::Shared } else { Sharing::Copied }
     }
 }

@@ -8,6 +8,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use unit::{SpawnError, Step};
 
 use super::child::Task;
+use super::score::Sharer;
 use super::stack::{Stack, Stacks};
 use crate::Errno;
 use crate::raw;
@@ -45,6 +46,7 @@ pub(super) struct Loan {
     pub(super) task: ManuallyDrop<Box<Task>>,
     pub(super) stack: ManuallyDrop<Option<Stack>>,
     pub(super) stacks: Stacks,
+    pub(super) sharer: ManuallyDrop<Sharer>,
     pub(super) returned: Cell<bool>,
 }
 
@@ -84,6 +86,7 @@ impl Drop for Loan {
         // other one that knew them, has left our memory.
         unsafe {
             ManuallyDrop::drop(&mut self.task);
+            ManuallyDrop::drop(&mut self.sharer);
             if let Some(stack) = ManuallyDrop::take(&mut self.stack) {
                 self.stacks.give_back(stack);
             }

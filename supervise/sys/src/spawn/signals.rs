@@ -1,7 +1,7 @@
 //! Signal masks and dispositions by the kernel's own calls: the C library hides some signals from
 //! its callers, and a child must start without any exception.
 
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use crate::Errno;
 use crate::raw::{self, Argument};
@@ -13,7 +13,6 @@ const SET_SIZE: Argument = Argument(8);
 type Action = [u64; 4];
 /// SIG_DFL is 0 in every field.
 const DEFAULT: Action = [0; 4];
-const SIG_IGN: u64 = 1;
 
 /// Signals by number: bit 0 is signal 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,21 +31,12 @@ fn bit(number: u32) -> u64 {
     1_u64.checked_shl(number.saturating_sub(1)).unwrap_or(0)
 }
 
-/// The signals that this process ignores.
+/// The signals that this process ignores; all of them, if it cannot be told: then each child
+/// gives each its default disposition.
 pub(super) fn ignored() -> Set {
-    let mut set = 0;
-    for number in Set::ALL.numbers() {
-        let mut action = DEFAULT;
-        let arguments =
-            [number.into(), null::<Action>().into(), (&raw mut action).into(), SET_SIZE];
-        // SAFETY: with a null new action the call only writes the old one into `action`, which
-        // has the kernel's size (32 bytes on the 64-bit architectures that we build for).
-        let read = unsafe { raw::syscall(libc::SYS_rt_sigaction, arguments) };
-        if read.is_ok() && action.first() == Some(&SIG_IGN) {
-            set |= bit(number);
-        }
-    }
-    Set(set)
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).map_or(Set::ALL, Set)
 }
 
 /// Gives the signals of `set` their default dispositions. In a child only: it has a table of its

@@ -1,6 +1,6 @@
 //! Whose child a process is. The test's process plays init; a child of it plays `supervise`.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use unit::Step;
 
@@ -118,6 +118,32 @@ fn closed_standard_descriptors_are_no_hindrance() {
     let live = Live::of(record.words()[0].load(Ordering::Acquire));
     let null = || std::path::PathBuf::from("/dev/null");
     assert_eq!(live.descriptors(), [(0, null()), (1, null()), (2, null())]);
+}
+
+#[test]
+fn the_supervisors_oom_score_is_its_own_again_once_no_child_shares_its_memory() {
+    if is_emulated("share memory") {
+        return;
+    }
+    let process = sleeper();
+    let prepared = Prepared::new(&order(&process, None)).unwrap();
+    let status = reap(fork(|| {
+        let own = || std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+        std::fs::write("/proc/self/oom_score_adj", "500").unwrap();
+        let mut spawner = Spawner::new(Kin::Child);
+        assert_eq!(spawner.own_oom_score_adj(), Some(500));
+        let spawned = spawner.spawn(prepared, None, &AtomicU32::new(0)).unwrap();
+        let live = Live::of(spawned.pid);
+        spawner.rest();
+        assert_eq!(own().trim(), "0", "the child has not been seen to leave");
+        assert_eq!(outcome(&spawned.report), crate::spawn::Outcome::Executed);
+        drop(spawned.report);
+        spawner.rest();
+        assert_eq!(own().trim(), "500");
+        assert_eq!(live.proc("oom_score_adj").trim(), "0");
+        0
+    }));
+    assert_eq!(status, 0);
 }
 
 /// The OOM score and nice value of a process of all defaults, whose parent has these.
