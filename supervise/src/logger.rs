@@ -29,6 +29,8 @@ const PROGRAM: &str = "cooper-log";
 const PAUSE_MIN_MS: u32 = 100;
 /// But never longer than this.
 const PAUSE_MAX_MS: u32 = 30_000;
+/// A new tree starts its services first; what they say meanwhile waits in their FIFOs.
+const FIRST_PAUSE_MS: u32 = 100;
 /// One that has run for this long has started well.
 const WELL_US: u64 = 10_000_000;
 /// What it is told of where things are.
@@ -83,7 +85,7 @@ impl Shell<'_> {
         self.world.logger = if pid != 0 && ours {
             Logger { pid, started: clock::now(), ..Logger::default() }
         } else {
-            Logger { next: Some(clock::now()), ..Logger::default() }
+            Logger { next: Some(clock::now().after_ms(FIRST_PAUSE_MS)), ..Logger::default() }
         };
     }
 
@@ -141,7 +143,9 @@ impl Shell<'_> {
     }
 
     fn start_logger(&mut self) -> Result<u32, SpawnError> {
-        let process = program(self.world.places.libexec.join(PROGRAM));
+        let mut process = program(self.world.places.libexec.join(PROGRAM));
+        // The OOM killer shall look elsewhere for it, too.
+        process.run.oom_score_adj = self.world.spawner.own_oom_score_adj();
         let prepared = Prepared::new(&Order {
             process: &process,
             argv: &process.exec,

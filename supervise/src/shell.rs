@@ -133,6 +133,7 @@ impl<'g> Shell<'g> {
             if self.apply_is_ready() {
                 return Ok(End::Switch);
             }
+            self.world.spawner.rest();
             let timeout = self.timeout();
             match self.world.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
