@@ -31,15 +31,19 @@ pub struct Link {
     /// Dealt with, not acknowledged yet.
     handled: u64,
     acknowledged: u64,
+    /// We are the first one that init has started: it holds nothing.
+    is_first: bool,
 }
 
 impl Link {
     /// Takes over the socket and waits for init's first message.
     pub fn open(socket: OwnedFd) -> Result<(Self, Hello), Fatal> {
-        let mut link = Self { socket, early: VecDeque::new(), handled: 0, acknowledged: 0 };
+        let mut link =
+            Self { socket, early: VecDeque::new(), handled: 0, acknowledged: 0, is_first: false };
         loop {
             match link.receive_within(PATIENCE)? {
                 (FromInit::Hello(hello), _) if hello.version == VERSION => {
+                    link.is_first = hello.starts <= 1;
                     return Ok((link, hello));
                 }
                 (FromInit::Hello(hello), _) => return Err(Fatal::Version(hello.version)),
@@ -65,7 +69,9 @@ impl Link {
 
     /// The descriptor that init holds under `name`.
     pub fn fetch(&mut self, name: &str) -> Result<Option<OwnedFd>, Fatal> {
-        let Some(wanted) = Name::new(name.as_bytes()) else { return Ok(None) };
+        let Some(wanted) = Name::new(name.as_bytes()).filter(|_| !self.is_first) else {
+            return Ok(None);
+        };
         self.send(&FromSupervise::Fetch { name: wanted }, None);
         loop {
             match self.receive_within(PATIENCE)? {

@@ -4,27 +4,19 @@
 //! **Invariant:** talking never blocks and never fails: a line that nobody can take is dropped.
 
 use std::fmt::{self, Write as _};
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::FmtContext;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Finer events are told, too.
 static DEBUG: AtomicBool = AtomicBool::new(false);
 
 /// Sets up the subscriber.
 pub fn begin() {
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::DEBUG)
-        .event_format(Line)
-        .with_writer(|| Stderr)
-        .finish();
     // Only a second call could fail.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(Lines);
 }
 
 /// From now on tells finer events, too.
@@ -32,22 +24,17 @@ pub fn debug() {
     DEBUG.store(true, Ordering::Relaxed);
 }
 
-/// `supervise NAME: warning: cannot …`.
-struct Line;
+/// `supervise NAME: warning: cannot …`, to standard error. We open no spans.
+struct Lines;
 
-impl<S, N> FormatEvent<S, N> for Line
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut to: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::DEBUG
+    }
+
+    fn event(&self, event: &Event<'_>) {
         if *event.metadata().level() > Level::INFO && !DEBUG.load(Ordering::Relaxed) {
-            return Ok(());
+            return;
         }
         let mut parts = Parts::default();
         event.record(&mut parts);
@@ -57,12 +44,24 @@ where
             Level::INFO => "info",
             Level::DEBUG | Level::TRACE => "debug",
         };
-        to.write_str("supervise")?;
-        if !parts.service.is_empty() {
-            write!(to, " {}", parts.service)?;
-        }
-        writeln!(to, ": {level}: {}", parts.message)
+        let Parts { service, message } = parts;
+        let space = if service.is_empty() { "" } else { " " };
+        let line = format!("supervise{space}{service}: {level}: {message}\n");
+        // Whatever becomes of it. (`eprintln!` panics when it fails.)
+        let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
     }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 /// The fields that our events have.
@@ -83,19 +82,5 @@ impl Visit for Parts {
         if field.name() == "message" {
             let _ = write!(self.message, "{value:?}");
         }
-    }
-}
-
-/// Standard error, whatever becomes of what is written to it. (`eprintln!` panics when it fails.)
-struct Stderr;
-
-impl io::Write for Stderr {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = rustix::io::write(rustix::stdio::stderr(), bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -64,7 +64,6 @@ const ROOMS: &[Room] = &[
             "signal-hook",
             "thiserror",
             "tracing",
-            "tracing-subscriber",
         ],
         pure: false,
         long_lived: true,
