@@ -74,7 +74,7 @@ __attribute__((used)) static void start(long *stack)
 		serve(began);
 	sys(SYS_mount, (long)"dev", (long)"/dev", (long)"devtmpfs", 0);
 	tell("FIRST ", now_us());
-	argv[0] = "/pid1";
+	/* argv[0] stays "/init": busybox is what it is called. */
 	sys(SYS_execve, (long)"/pid1", (long)argv, (long)(argv + stack[0] + 1), 0);
 	sys(SYS_exit, 111, 0, 0, 0);
 }

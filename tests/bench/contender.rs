@@ -20,8 +20,10 @@ pub enum Kind {
     LimitCgroups,
     /// Ours, without cgroups, as the peers.
     Cooper,
-    /// Ours, as it is on a node.
+    /// Ours, with a cgroup for each.
     CooperCgroups,
+    /// Ours, as it is on a node: with a FIFO for each that takes its output to cooper-log, too.
+    CooperLogs,
     /// This dinit.
     Dinit(PathBuf),
 }
@@ -58,6 +60,17 @@ impl Place {
         fs::create_dir_all(&cgroups).expect("root may make a cgroup");
         Self { limit: limit.to_owned(), bin: bin.to_owned(), scratch, cgroups }
     }
+
+    /// Where ours keeps its state.
+    fn run(&self) -> PathBuf {
+        self.scratch.join("run")
+    }
+}
+
+impl Kind {
+    const fn is_ours(&self) -> bool {
+        matches!(self, Self::Cooper | Self::CooperCgroups | Self::CooperLogs)
+    }
 }
 
 impl Contender {
@@ -80,9 +93,11 @@ impl Contender {
         let mut child = pid1.spawn().expect("unshare and taskset are installed");
         let last_us = last_stamp(&stamps, services, &mut child);
         self.walls_ms.push((last_us - begin_us) as f64 / 1000.0);
-        let ours = matches!(self.kind, Kind::Cooper | Kind::CooperCgroups);
-        if ours && self.after.is_none() {
-            self.after = Some(probe::after(child.id(), &["init", "supervise", "cooper-log"]));
+        if self.kind.is_ours() && self.after.is_none() {
+            let mut after = probe::after(child.id(), &["init", "supervise", "cooper-log"]);
+            after.restart_us = probe::restart_us(child.id(), &stamps);
+            after.stop_ms = probe::stop_ms(&place.bin, &place.run(), services);
+            self.after = Some(after);
         }
         child.kill().expect("it runs");
         child.wait().expect("it is our child");
@@ -102,9 +117,8 @@ impl Contender {
             Kind::LimitCgroups => {
                 command.arg(&place.limit).arg(stamps).arg(services.to_string()).arg(&place.cgroups);
             }
-            Kind::Cooper => cooper(&mut command, place, stamps, services, None),
-            Kind::CooperCgroups => {
-                cooper(&mut command, place, stamps, services, Some(&place.cgroups));
+            Kind::Cooper | Kind::CooperCgroups | Kind::CooperLogs => {
+                cooper(&mut command, &self.kind, place, stamps, services);
             }
             Kind::Dinit(program) => dinit(&mut command, program, place, stamps, services),
         }
@@ -113,24 +127,17 @@ impl Contender {
 }
 
 /// Our tree, with a graph compiled from as many files.
-fn cooper(
-    command: &mut Command,
-    place: &Place,
-    stamps: &Path,
-    services: usize,
-    cgroups: Option<&Path>,
-) {
-    let (files, run) = (place.scratch.join("services"), place.scratch.join("run"));
+fn cooper(command: &mut Command, kind: &Kind, place: &Place, stamps: &Path, services: usize) {
+    let (files, run) = (place.scratch.join("services"), place.run());
+    let logs = matches!(kind, Kind::CooperLogs);
+    let log = if logs { "" } else { "log = \"none\" # It has nothing to say.\n" };
     let graph = place.scratch.join("graph");
     let _ = fs::remove_dir_all(&run);
     let _ = fs::remove_dir_all(&files);
     fs::create_dir_all(&files).expect("tmpfs has room");
     let mut bundle = String::from("type = \"bundle\"\nrequires = [");
     for index in 0..services {
-        let text = format!(
-            "type = \"longrun\"\nexec = [{:?}, {stamps:?}]\nlog = \"none\" # It says nothing.\n",
-            place.limit
-        );
+        let text = format!("type = \"longrun\"\nexec = [{:?}, {stamps:?}]\n{log}", place.limit);
         fs::write(files.join(format!("s{index}.toml")), text).expect("tmpfs has room");
         write!(bundle, "\"s{index}\", ").expect("a String takes it");
     }
@@ -145,7 +152,8 @@ fn cooper(
     assert!(compiled.success(), "svc compile failed");
     command.arg(place.bin.join("init")).env("COOPER_RUN", &run).env("COOPER_GRAPH", &graph);
     command.env("COOPER_LIBEXEC", &place.bin).env("COOPER_LOGS", place.scratch.join("logs"));
-    command.env("COOPER_CGROUP", cgroups.unwrap_or(Path::new("none")));
+    let none = matches!(kind, Kind::Cooper);
+    command.env("COOPER_CGROUP", if none { Path::new("none") } else { &place.cgroups });
 }
 
 /// dinit, with a file for each service and one that needs them all.

@@ -43,6 +43,7 @@ fn main() {
         Contender::new("cooper", Kind::Cooper),
         Contender::new("limit: one cgroup each", Kind::LimitCgroups),
         Contender::new("cooper, one cgroup each", Kind::CooperCgroups),
+        Contender::new("cooper, cgroups and logs", Kind::CooperLogs),
     ];
     if let Some(path) = &wanted.dinit {
         contenders.push(Contender::new("dinit", Kind::Dinit(path.clone())));
@@ -61,18 +62,24 @@ fn main() {
 fn report(contenders: &[Contender], services: usize) {
     let limit = |kind: &Kind| match kind {
         Kind::Limit | Kind::Cooper | Kind::Dinit(_) => 0,
-        Kind::LimitCgroups | Kind::CooperCgroups => 2,
+        Kind::LimitCgroups | Kind::CooperCgroups | Kind::CooperLogs => 2,
     };
+    println!("{services} services: medians; PSS, and context switches in ten idle seconds, of");
+    println!("init, supervise and cooper-log; SIGKILL to restarted, p50; svc stop of all");
     println!(
-        "{services} services, medians          wall ms   of limit   PSS KiB   switches in 10 s idle"
+        "{:<26} {:>8} {:>8} {:>8} {:>8} {:>10} {:>8}",
+        "", "wall ms", "of limit", "PSS KiB", "switches", "restart us", "stop ms"
     );
     for contender in contenders {
         let ratio = contender.median_ms() / contenders[limit(&contender.kind)].median_ms();
         let after = contender.after.map_or_else(
-            || format!("{:>9} {:>23}", "-", "-"),
-            |after| format!("{:>9} {:>23}", after.pss_kib, after.switches),
+            || format!("{:>8} {:>8} {:>10} {:>8}", "-", "-", "-", "-"),
+            |after| {
+                let probe::After { pss_kib, switches, restart_us, stop_ms } = after;
+                format!("{pss_kib:>8} {switches:>8} {restart_us:>10} {stop_ms:>8.0}")
+            },
         );
-        println!("{:<32} {:>7.1} {ratio:>9.2}x {after}", contender.name, contender.median_ms());
+        println!("{:<26} {:>8.1} {ratio:>8.2} {after}", contender.name, contender.median_ms());
     }
 }
 
