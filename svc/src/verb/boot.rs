@@ -60,13 +60,25 @@ fn show(report: &Report, all: bool, screen: &mut Screen) -> Result<(), Error> {
 fn total(report: &Report) -> String {
     // In a container the kernel's clock began long before.
     let kernel = format!("init began {} after the kernel's clock", seconds(report.boot_us));
-    match report.settled_us {
+    let late: Vec<&str> = report
+        .traces
+        .iter()
+        .filter(|trace| trace.ready_us.is_none())
+        .map(|trace| trace.name.as_str())
+        .collect();
+    let over = match report.settled_us {
+        None => "not all services are up yet: `svc status`".into(),
         Some(settled) => {
-            let services = seconds(settled.saturating_sub(report.boot_us));
-            format!("all services: {services} after init began\n{kernel}")
+            let after = seconds(settled.saturating_sub(report.boot_us));
+            if late.is_empty() {
+                format!("all services: {after} after init began")
+            } else {
+                let late = late.join(", ");
+                format!("nothing more to start: {after} after init began; not ready: {late}")
+            }
         }
-        None => format!("not all services are up yet: `svc status`\n{kernel}"),
-    }
+    };
+    format!("{over}\n{kernel}")
 }
 
 /// From start to ready, the longest first.

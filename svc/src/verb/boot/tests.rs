@@ -21,6 +21,17 @@ fn a_boot_that_is_not_over_says_so() {
     assert!(total(&report(None)).starts_with("not all services are up yet"));
 }
 
+/// One that is over although something has failed says what.
+#[test]
+fn a_boot_that_went_wrong_says_where() {
+    let mut report = report(Some(9 * S));
+    report.traces[1].ready_us = None;
+    let name = &report.traces[1].name;
+    let said = total(&report);
+    assert!(said.starts_with("nothing more to start: 8.000 s after init began; "), "{said}");
+    assert!(said.contains(&format!("not ready: {name}\n")), "{said}");
+}
+
 /// A trace that leads back to itself ends; so does one of nothing.
 #[test]
 fn the_chain_ends() {
