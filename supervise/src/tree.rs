@@ -57,7 +57,9 @@ pub fn run(socket: OwnedFd, command: &[String]) -> Result<Infallible, Fatal> {
         let path = world.places.below(paths::GRAPH);
         let frozen =
             Frozen::open(&path).map_err(|error| Fatal::Open(path.clone(), error.into()))?;
-        let view = View::open(frozen.bytes()).map_err(|error| Fatal::Graph(path, error))?;
+        // The first one was checked when it was chosen.
+        let open = if is_first { View::open_again } else { View::open };
+        let view = open(frozen.bytes()).map_err(|error| Fatal::Graph(path, error))?;
         let (state, is_new) = open_state(&world, view, is_first)?;
         let table = Table::open(state.words()).map_err(|error| Fatal::Table(error.to_string()))?;
         let mut shell = take_charge(world, view, table, is_new)?;
