@@ -11,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use graph::{Graph, ServiceId, View, nearest};
+use graph::{Graph, ServiceId, View};
 use wire::{
-    describe::{World, describe},
+    describe::{World, describe, nearest},
     state::{Live, Record, Table},
     varlink::{ListReply, Service},
 };

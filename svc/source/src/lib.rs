@@ -16,6 +16,7 @@ mod kind;
 mod link;
 mod lint;
 mod name;
+mod nearest;
 mod order;
 mod reader;
 mod reference;

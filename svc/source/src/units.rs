@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use graph::nearest;
+use crate::nearest::nearest;
 
 /// What is wrong with a text, and what to write.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,9 +1,10 @@
 //! Tables whose keys are not the schema's: limits and environment variables.
 
-use graph::{LimitSpec, nearest};
+use graph::LimitSpec;
 
 use crate::{
     kind::{Pair, Parsed, Shape, Wrongs},
+    nearest::nearest,
     units::{self, Wrong, wrong},
     value::{Data, Value},
 };
