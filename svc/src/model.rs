@@ -11,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use graph::{Graph, ServiceId, View};
+use graph::{Graph, ServiceId, View, nearest};
 use wire::{
-    describe::{World, describe, nearest},
+    describe::{World, describe},
     state::{Live, Record, Table},
     varlink::{ListReply, Service},
 };

@@ -18,6 +18,7 @@ mod codec;
 mod diff;
 mod fingerprint;
 mod model;
+mod nearest;
 mod process;
 mod rescue;
 
@@ -29,6 +30,7 @@ pub use model::{
     Bundle, Condition, ConditionTest, Graph, Health, KillMode, Kind, LogSpec, LogTo, OnChange,
     Probe, Process, Readiness, Reload, RestartPolicy, RestartSpec, Service, ServiceId, StopSpec,
 };
+pub use nearest::nearest;
 pub use process::{
     CapabilitySet, CgroupSpec, Environment, LimitSpec, MountSpec, RunSpec, TtySpec, UserSpec,
 };

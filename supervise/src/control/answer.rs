@@ -50,7 +50,7 @@ impl Shell<'_> {
     pub fn id(&self, name: &str) -> Result<ServiceId, Error> {
         self.view.find(name).ok_or_else(|| {
             let names = self.view.ids().filter_map(|id| self.view.name(id));
-            let nearest = wire::describe::nearest(name, names).map(str::to_owned);
+            let nearest = graph::nearest(name, names).map(str::to_owned);
             Error::UnknownService { name: name.to_owned(), nearest }
         })
     }

@@ -106,6 +106,42 @@ pub enum Step {
     Exec = 15,
 }
 
+impl Step {
+    /// Every step, in order; each one's number is its place, from 1.
+    pub const ALL: [Self; 15] = [
+        Self::Definition,
+        Self::Cgroup,
+        Self::Clone,
+        Self::Log,
+        Self::Notify,
+        Self::Directories,
+        Self::Mounts,
+        Self::Tty,
+        Self::Limits,
+        Self::Priority,
+        Self::User,
+        Self::Capabilities,
+        Self::Cwd,
+        Self::Environment,
+        Self::Exec,
+    ];
+
+    /// Its number in records and messages.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
+        {
+            self as u8
+        }
+    }
+
+    /// The step of this number.
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number.checked_sub(1)?)).copied()
+    }
+}
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Exit {

@@ -8,7 +8,6 @@
 
 mod boot;
 mod change;
-mod nearest;
 mod phrase;
 mod words;
 
@@ -24,7 +23,6 @@ use crate::{
 
 pub use boot::traces;
 pub use change::changes;
-pub use nearest::nearest;
 pub use words::{SIGNAL_MAX, duration, errno_text, limit, signal_name, signal_named, step_text};
 
 /// A chain of causes is never longer than this; waits form no cycle, but records are not believed.

@@ -3,9 +3,10 @@
 //! Any `controller.file` is taken: a new kernel may have files that we do not know. Of those that
 //! we know the value is checked; those that Cooper itself writes are refused.
 
+use graph::nearest;
+
 use crate::{
     kind::Pair,
-    nearest::nearest,
     report::Findings,
     units::{self, Wrong, wrong},
     value::{Data, Entry, join},

@@ -16,7 +16,6 @@ mod kind;
 mod link;
 mod lint;
 mod name;
-mod nearest;
 mod order;
 mod reader;
 mod reference;

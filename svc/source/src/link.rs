@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use graph::{Graph, Kind, LogTo, Service, ServiceId, fingerprint};
+use graph::{Graph, Kind, LogTo, Service, ServiceId, fingerprint, nearest};
 
 use crate::{
-    compile::Instances, define::Draft, name, nearest::nearest, order::order, report::Findings,
-    schema::Named, text::At,
+    compile::Instances, define::Draft, name, order::order, report::Findings, schema::Named,
+    text::At,
 };
 
 /// How one service comes to be before another one.

@@ -4,12 +4,13 @@
 //! alternatives that exclude each other, keys that mean nothing for this type of service. What a
 //! value means is `define`'s business.
 
+use graph::nearest;
+
 use std::collections::BTreeMap;
 
 use crate::{
     cgroup,
     kind::{Pair, Parsed, Shape},
-    nearest::nearest,
     report::Findings,
     schema::{For, Key, Named, Schema},
     text::At,

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use crate::nearest::nearest;
+use graph::nearest;
 
 /// What is wrong with a text, and what to write.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use wire::describe::nearest;
+use graph::nearest;
 
 use super::switch;
 use crate::{args::Edit, context::Context, error::Error, exit::Exit, files, paths::Paths};

@@ -109,36 +109,11 @@ pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), SpawnError> {
 /// Says in the child what it could not do. Nobody is left to hear that this failed.
 pub(super) fn tell(line: BorrowedFd<'_>, error: SpawnError) {
     let [low, high] = error.errno.to_le_bytes();
-    let record = [step_number(error.step), low, high];
+    let record = [error.step.number(), low, high];
     let _ = raw::retry(|| rustix::io::write(line, &record));
 }
 
 fn decode([step, low, high]: [u8; SIZE]) -> SpawnError {
-    let step = STEPS.into_iter().find(|known| step_number(*known) == step);
-    SpawnError { step: step.unwrap_or(Step::Exec), errno: u16::from_le_bytes([low, high]) }
-}
-
-const STEPS: [Step; 15] = [
-    Step::Definition,
-    Step::Cgroup,
-    Step::Clone,
-    Step::Log,
-    Step::Notify,
-    Step::Directories,
-    Step::Mounts,
-    Step::Tty,
-    Step::Limits,
-    Step::Priority,
-    Step::User,
-    Step::Capabilities,
-    Step::Cwd,
-    Step::Environment,
-    Step::Exec,
-];
-
-fn step_number(step: Step) -> u8 {
-    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
-    {
-        step as u8
-    }
+    let step = Step::of_number(step).unwrap_or(Step::Exec);
+    SpawnError { step, errno: u16::from_le_bytes([low, high]) }
 }

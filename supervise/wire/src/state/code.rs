@@ -308,7 +308,7 @@ fn cause_encode<const N: usize>(cause: Option<Cause>, to: &mut Writer<N>) {
         Some(Cause::Exited(Exit::Code(code))) => (2, code),
         Some(Cause::Exited(Exit::Signal(signal))) => (3, signal),
         Some(Cause::Exited(Exit::Lost)) => (4, 0),
-        Some(Cause::Spawn(error)) => (5, step_encode(error.step)),
+        Some(Cause::Spawn(error)) => (5, error.step.number()),
         Some(Cause::StartTimeout) => (6, 0),
         Some(Cause::Watchdog) => (7, 0),
         Some(Cause::Unhealthy) => (8, 0),
@@ -326,7 +326,7 @@ fn cause_decode(from: &mut Reader<'_>) -> Option<Option<Cause>> {
         3 => Cause::Exited(Exit::Signal(detail)),
         4 => Cause::Exited(Exit::Lost),
         5 => Cause::Spawn(SpawnError {
-            step: step_decode(detail)?,
+            step: Step::of_number(detail)?,
             errno: u16::from_le_bytes([low, high]),
         }),
         6 => Cause::StartTimeout,
@@ -336,34 +336,6 @@ fn cause_decode(from: &mut Reader<'_>) -> Option<Option<Cause>> {
         _ => return None,
     };
     Some(Some(cause))
-}
-
-/// All steps; each one's code is its place, from 1.
-const STEPS: [Step; 15] = [
-    Step::Definition,
-    Step::Cgroup,
-    Step::Clone,
-    Step::Log,
-    Step::Notify,
-    Step::Directories,
-    Step::Mounts,
-    Step::Tty,
-    Step::Limits,
-    Step::Priority,
-    Step::User,
-    Step::Capabilities,
-    Step::Cwd,
-    Step::Environment,
-    Step::Exec,
-];
-
-fn step_encode(step: Step) -> u8 {
-    let place = STEPS.iter().position(|other| *other == step).unwrap_or(0);
-    u8::try_from(place).unwrap_or(0).saturating_add(1)
-}
-
-fn step_decode(code: u8) -> Option<Step> {
-    STEPS.get(usize::from(code.checked_sub(1)?)).copied()
 }
 
 fn request_encode(request: Request) -> u8 {

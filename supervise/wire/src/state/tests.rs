@@ -77,23 +77,7 @@ fn causes() -> Vec<Option<Cause>> {
         Some(Cause::Unhealthy),
         Some(Cause::Permanent),
     ];
-    for step in [
-        Step::Definition,
-        Step::Cgroup,
-        Step::Clone,
-        Step::Log,
-        Step::Notify,
-        Step::Directories,
-        Step::Mounts,
-        Step::Tty,
-        Step::Limits,
-        Step::Priority,
-        Step::User,
-        Step::Capabilities,
-        Step::Cwd,
-        Step::Environment,
-        Step::Exec,
-    ] {
+    for step in Step::ALL {
         causes.push(Some(Cause::Spawn(SpawnError { step, errno: 0x1234 })));
     }
     causes

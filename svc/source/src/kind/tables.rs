@@ -1,10 +1,9 @@
 //! Tables whose keys are not the schema's: limits and environment variables.
 
-use graph::LimitSpec;
+use graph::{LimitSpec, nearest};
 
 use crate::{
     kind::{Pair, Parsed, Shape, Wrongs},
-    nearest::nearest,
     units::{self, Wrong, wrong},
     value::{Data, Value},
 };

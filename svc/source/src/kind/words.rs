@@ -1,8 +1,9 @@
 //! Single strings: what each kind of text must look like.
 
+use graph::nearest;
+
 use crate::{
     kind::{Parsed, Shape},
-    nearest::nearest,
     units::{self, Wrong, wrong},
 };
 

@@ -1,11 +1,11 @@
-//! The known word that somebody probably meant.
+//! The known word, or the service, that somebody probably meant.
+
+use alloc::{string::String, vec, vec::Vec};
 
 /// The candidate that is nearest to `word`, if one is near enough to be worth saying.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let plain = |word: &str| word.to_lowercase().replace('_', "-");
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |word: &str| -> String { word.to_lowercase().replace('_', "-") };
     let wanted = plain(word);
     // One letter of three may be wrong; of a word of two letters every other one is near.
     let limit = wanted.chars().count().div_euclid(3);
@@ -40,7 +40,7 @@ fn distance(a: &str, b: &str) -> usize {
             }
             row.push(best);
         }
-        before_last = std::mem::replace(&mut last, row);
+        before_last = core::mem::replace(&mut last, row);
         previous = Some(x);
     }
     last.last().copied().unwrap_or(0)
@@ -72,5 +72,11 @@ mod tests {
         assert_eq!(nearest("require", keys), Some("requires"));
         assert_eq!(nearest("Descripton", keys), Some("description"));
         assert_eq!(nearest("banana", keys), None);
+        let services = ["containerd", "kubelet", "sshd", "seatd", "chronyd"];
+        assert_eq!(nearest("contianerd", services), Some("containerd"));
+        assert_eq!(nearest("container", services), Some("containerd"));
+        assert_eq!(nearest("ssh", services), Some("sshd"));
+        assert_eq!(nearest("nginx", services), None);
+        assert_eq!(nearest("", services), None);
     }
 }
