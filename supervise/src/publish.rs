@@ -1,6 +1,6 @@
 //! What the engine changed goes into the state table, with what only the shell knows of it.
 
-use engine::Goal;
+use engine::{Goal, Wait};
 use graph::ServiceId;
 use tracing::{info, warn};
 use unit::{Cause, Exit, Next, SpawnError, State, Step};
@@ -85,7 +85,13 @@ impl Shell<'_> {
 /// The times that follow from a change.
 fn stamp(old: &Record, new: &mut Record) {
     let now = clock::now().0;
-    if core::mem::discriminant(&old.unit.state) != core::mem::discriminant(&new.unit.state) {
+    // To people, one that is down and waits is in another state than one that is just down.
+    let seen = |record: &Record| {
+        let state = record.unit.state;
+        let waits = state == State::Down && record.wait != Wait::Nothing;
+        (core::mem::discriminant(&state), waits)
+    };
+    if seen(old) != seen(new) {
         new.since_us = now;
     }
     if new.unit.incarnation != old.unit.incarnation {

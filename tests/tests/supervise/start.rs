@@ -40,6 +40,7 @@ fn a_program_that_is_not_there_is_told_by_step_and_reason() {
     tree.wait("goes-on", "ready");
     let waits = tree.wait("waits", "waiting");
     assert_eq!(waits["waiting_on"], "broken");
+    assert_ne!(waits["since_us"], 0, "since when: {waits}");
     let chain = tree.must("Explain", json!({ "name": "waits" }));
     assert_eq!(chain["chain"][1]["name"], "broken", "{chain}");
 }
