@@ -145,13 +145,17 @@ impl Live {
         environ.split_terminator('\0').map(ToOwned::to_owned).collect()
     }
 
-    /// Its open descriptors and what they are.
+    /// Its open descriptors and what they are. One that it closes while it is looked at (a shell
+    /// after a redirection) is not among them.
     pub(crate) fn descriptors(&self) -> Vec<(u32, PathBuf)> {
         let directory = format!("/proc/{}/fd", self.pid);
         let entries = fs::read_dir(directory).expect("it lives");
-        let numbers = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut all: Vec<_> =
-            numbers.map(|fd| (fd.parse().unwrap(), self.link(&format!("fd/{fd}")))).collect();
+        let entries = entries.map(|entry| entry.unwrap());
+        let open = |entry: fs::DirEntry| {
+            let number = entry.file_name().into_string().unwrap().parse().unwrap();
+            Some((number, fs::read_link(entry.path()).ok()?))
+        };
+        let mut all: Vec<_> = entries.filter_map(open).collect();
         all.sort();
         all
     }
