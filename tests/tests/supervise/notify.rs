@@ -60,6 +60,53 @@ fn a_watchdog_that_is_not_fed_ends_the_service() {
 }
 
 #[test]
+fn a_start_that_asks_for_more_time_gets_it() {
+    // Without EXTEND_TIMEOUT_USEC= this start would be given up a second before it is done.
+    let script = "import os,socket,time\n\
+        s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\n\
+        s.connect(os.environ['NOTIFY_SOCKET'])\n\
+        s.send(b'EXTEND_TIMEOUT_USEC=30000000')\n\
+        time.sleep(4)\n\
+        s.send(b'READY=1')\n\
+        time.sleep(1000)";
+    let slow = format!(
+        "exec = [\"python3\", \"-c\", '''{script}''']\n\
+         ready = {{ notify = \"systemd\", timeout = \"3s\" }}\nrestart = {{ policy = \"never\" }}"
+    );
+    let tree = Tree::start(&[("slow", &slow)]);
+    assert_eq!(tree.wait("slow", "ready")["incarnation"], 1);
+}
+
+#[test]
+fn a_reload_may_be_announced_and_takes_its_time() {
+    // RELOADING=1, and some time later READY=1, is neither a new start nor a failure.
+    let script = "import os,signal,socket,time\n\
+        s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\n\
+        s.connect(os.environ['NOTIFY_SOCKET'])\n\
+        def reload(*_):\n \
+         s.send(b'RELOADING=1\\nSTATUS=at it\\nMONOTONIC_USEC=%d' % (time.monotonic_ns()//1000))\n \
+         time.sleep(0.5)\n \
+         s.send(b'READY=1\\nSTATUS=reloaded')\n\
+        signal.signal(signal.SIGHUP,reload)\n\
+        s.send(b'READY=1\\nSTATUS=begun')\n\
+        while True: time.sleep(1000)";
+    let text = format!(
+        "exec = [\"python3\", \"-c\", '''{script}''']\nreload = {{ signal = \"SIGHUP\" }}\n\
+         ready = {{ notify = \"systemd\", timeout = \"20s\" }}"
+    );
+    let tree = Tree::start(&[("reloads", &text)]);
+    tree.wait("reloads", "ready");
+    let pid = tree.pid("reloads");
+    tree.must("Reload", json!({ "names": ["reloads"] }));
+    tree.wait_for("reloads", |service| service["status"] == "at it");
+    // Now that it is known to be at it, one more order waits until it is done.
+    tree.must("Reload", json!({ "names": ["reloads"], "wait": true }));
+    let service = tree.status("reloads");
+    assert_eq!(service["status"], "reloaded", "{service}");
+    assert_eq!((tree.pid("reloads"), &service["state"]), (pid, &json!("ready")));
+}
+
+#[test]
 fn a_new_main_process_takes_over() {
     let script = "import os,socket,time\n\
         s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\n\
