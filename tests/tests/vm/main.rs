@@ -71,3 +71,21 @@ fn a_rescue_shell_can_be_asked_for() {
     // Whatever the graph says, for whoever stands at the boot loader.
     end::a_rescue_shell_is_all_there_is(Guest::boot_with("x86_64", "cooper.target=rescue"));
 }
+
+#[test]
+fn each_ending_is_what_its_name_says() {
+    // As the kernel tells it, last of all. There is no kernel to kexec into: that is said, and
+    // the machine starts again by way of its firmware.
+    for (verb, last_words) in [
+        ("reboot", "reboot: Restarting system"),
+        ("halt", "reboot: System halted"),
+        ("kexec", "reboot: Restarting system"),
+    ] {
+        let mut guest = Guest::boot_with("x86_64", "cooper.target=rescue");
+        guest.console_says("node:");
+        guest.types(&format!("svc {verb}"));
+        guest.console_says(last_words);
+        let admitted = guest.console().contains("cannot end as asked kexec");
+        assert_eq!(admitted, verb == "kexec", "{}", guest.console());
+    }
+}
