@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Gid, dumpable_behavior};
 
 use crate::fifo;
@@ -13,10 +13,17 @@ use crate::spawn::{Kin, Outcome, Output, Prepared, Spawned, Spawner};
 use crate::testing::{Scratch, is_root, wait};
 use crate::users::Identity;
 
+/// Makes a FIFO and does not open it. Other tests clone at the same time, in threads of this
+/// process: a descriptor that was open for an instant could live on in one of their children, and
+/// be a writer whose going is the end of the file.
+fn unopened(path: &str) {
+    rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+}
+
 /// Begins a spawn that does not come to its end before [`let_go`].
 fn begin(spawner: &mut Spawner, scratch: &Scratch, name: &str) -> (Live, crate::spawn::Report) {
     let path = scratch.path(name);
-    fifo::make(path.as_ref(), 0o600, None).unwrap();
+    unopened(&path);
     let mut process = sleeper();
     process.environment.files = vec![path];
     let prepared = Prepared::new(&order(&process, None)).unwrap();
@@ -49,9 +56,8 @@ fn a_child_that_waits_delays_nobody() {
 fn a_child_that_nobody_listens_to_goes_on() {
     let scratch = Scratch::new();
     let (variables, output) = (scratch.path("a"), scratch.path("output"));
-    for path in [&variables, &output] {
-        fifo::make(path.as_ref(), 0o600, None).unwrap();
-    }
+    unopened(&variables);
+    unopened(&output);
     let reader = fifo::open(output.as_ref()).unwrap();
     let mut process = process(&["sh", "-c", "echo $NAME; sleep 1000"]);
     process.environment.files = vec![variables];
