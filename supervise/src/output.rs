@@ -79,9 +79,7 @@ pub fn held_name(name: &str) -> String {
     if name.len() <= NAME_MAX {
         return name.to_owned();
     }
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = graph::fnv1a(name.as_bytes());
     let kept: String =
         name.chars().filter(char::is_ascii).take(NAME_MAX.saturating_sub(17)).collect();
     format!("{kept}~{hash:016x}")

@@ -24,7 +24,7 @@ mod rescue;
 
 pub use codec::{DecodeError, View, encode};
 pub use diff::{CGROUP_SETTINGS, Change, ChangeKind, Reaction, diff, settings_put_back};
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, fnv1a};
 
 pub use model::{
     Bundle, Condition, ConditionTest, Graph, Health, KillMode, Kind, LogSpec, LogTo, OnChange,
