@@ -90,6 +90,13 @@ const ROOMS: &[Room] = &[
         long_lived: false,
     },
     Room {
+        name: "facts",
+        rooms: &[],
+        crates: &["serde", "serde_json", "toml"],
+        pure: false,
+        long_lived: false,
+    },
+    Room {
         name: "node-image",
         rooms: &["graph", "source"],
         crates: &["anyhow", "clap", "cpio", "flate2", "serde", "serde_json", "sha2", "tar"],
