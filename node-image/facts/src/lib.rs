@@ -11,11 +11,15 @@
 
 mod entry;
 mod hardware;
+mod node;
 mod profile;
+pub mod section;
 
 pub use entry::{
     Binary, Cgroup, Check, Conflict, File, KernelOptions, Module, Mount, Port, Protocol, Service,
     Severity, Sysctl,
 };
 pub use hardware::{Boot, Firmware, Hardware, Match, Parameter, Trap};
+pub use node::{Node, Settings};
 pub use profile::Profile;
+pub use section::Section;
