@@ -98,9 +98,9 @@ impl Facts {
     }
 }
 
-/// `word` is `wanted`, or `wanted=…`.
+/// `word` is `wanted`, or `wanted=…`; or `wanted,…`: a console has its speed there.
 fn is_word(word: &str, wanted: &str) -> bool {
-    word.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    word.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', ',']))
 }
 
 #[cfg(test)]
@@ -125,6 +125,8 @@ mod tests {
     #[test]
     fn words_of_the_command_line_are_whole() {
         assert!(is_word("quiet", "quiet") && is_word("root=/dev/sda", "root"));
+        assert!(is_word("console=ttyS0,115200", "console=ttyS0"));
+        assert!(!is_word("console=ttyS01", "console=ttyS0"));
         assert!(!is_word("quietly", "quiet") && !is_word("quiet", "quietly"));
     }
 }

@@ -74,8 +74,11 @@ pub fn each_service_lives_in_its_own_cgroup(guest: &mut Guest) {
         let pid = guest.pid(name);
         let cgroup = guest.run(&format!("cat /proc/{pid}/cgroup"));
         // What is delegated has its process one below, so that it can give controllers away.
-        let leaf = if name == "containerd" { "/main" } else { "" };
-        assert_eq!(cgroup, format!("0::/system/{name}{leaf}\n"));
+        let place = match name {
+            "containerd" => "/podruntime/containerd/main".to_owned(),
+            name => format!("/system/{name}"),
+        };
+        assert_eq!(cgroup, format!("0::{place}\n"));
         let parent = guest.run(&format!("awk '/^PPid/{{print $2}}' /proc/{pid}/status"));
         assert_eq!(parent, "1\n", "{name} is a child of init");
     }

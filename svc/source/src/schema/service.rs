@@ -438,7 +438,8 @@ pub(crate) const SERVICE: &[Key] = &[
         "condition.kernel-command-line",
         Conditions,
         All,
-        "The kernel's command line has this word, or one that begins with it and `=`.",
+        "The kernel's command line has this word, or one that begins with it and `=` or `,`: \
+         `console=ttyS0` is in `console=ttyS0,115200`.",
     )
     .default("[]"),
     Key::new("condition.path-exists", Conditions, All, "A path exists.").default("[]"),
