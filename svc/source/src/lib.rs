@@ -17,6 +17,7 @@ mod link;
 mod lint;
 mod name;
 mod order;
+mod providers;
 mod reader;
 mod reference;
 mod report;

@@ -6,7 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use graph::{Graph, Kind, LogTo, Service, ServiceId, fingerprint, nearest};
 
 use crate::{
-    compile::Instances, define::Draft, name, order::order, report::Findings, schema::Named,
+    compile::Instances,
+    define::Draft,
+    name,
+    order::order,
+    providers::{Meaning, Providers},
+    report::Findings,
+    schema::Named,
     text::At,
 };
 
@@ -67,12 +73,13 @@ pub(crate) fn link(
     findings: &mut Findings,
 ) -> Option<Graph> {
     let drafts: Vec<&Draft> = drafts.values().collect();
-    let names = names(&drafts, findings);
-    let resolver = Resolver { names: &names, templates };
+    let providers = Providers::new(&drafts, findings);
+    let resolver = Resolver { providers: &providers, templates };
     let edges: Vec<Vec<Edge>> =
         drafts.iter().map(|draft| resolver.edges(draft, findings)).collect();
-    let conflicts =
-        mutual(drafts.iter().map(|draft| resolver.conflicts(draft, findings)).collect::<Vec<_>>());
+    let conflicts = drafts.iter().enumerate();
+    let conflicts = conflicts.map(|(index, draft)| resolver.conflicts(index, draft, findings));
+    let conflicts = mutual(conflicts.collect());
     check_conflicts(&drafts, &edges, &conflicts, findings);
     check_cgroups(&drafts, findings);
 
@@ -82,7 +89,7 @@ pub(crate) fn link(
         .map(|earlier| earlier.into_iter().collect())
         .collect();
     match order(&before) {
-        Ok(sorted) => Some(assemble(&drafts, &edges, &conflicts, &sorted)),
+        Ok(sorted) => Some(assemble(&drafts, &edges, &conflicts, &providers, &sorted)),
         Err(circles) => {
             for circle in circles {
                 tell_circle(&drafts, &edges, &circle, findings);
@@ -92,37 +99,8 @@ pub(crate) fn link(
     }
 }
 
-/// Every name and alias, and whose it is.
-fn names<'a>(drafts: &[&'a Draft], findings: &mut Findings) -> BTreeMap<&'a str, usize> {
-    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
-        names.insert(&draft.service.name, index);
-    }
-    for (index, draft) in drafts.iter().enumerate() {
-        for Named { name, at } in &draft.provides {
-            let Some(&other) = names.get(name.as_str()) else {
-                names.insert(name, index);
-                continue;
-            };
-            let Some(holder) = drafts.get(other) else { continue };
-            let alias = holder.provides.iter().find(|alias| alias.name == *name);
-            let (there, what) = match alias {
-                Some(alias) => (alias.at, format!("`{}` provides it here", holder.service.name)),
-                None => (holder.at, format!("the service `{name}` is here")),
-            };
-            findings.error_with(
-                *at,
-                format!("the name `{name}` is taken"),
-                "each name belongs to one service: choose another one, or remove one of the two",
-                vec![(there, what)],
-            );
-        }
-    }
-    names
-}
-
 struct Resolver<'a> {
-    names: &'a BTreeMap<&'a str, usize>,
+    providers: &'a Providers<'a>,
     templates: &'a [&'a str],
 }
 
@@ -130,9 +108,8 @@ impl Resolver<'_> {
     fn edges(&self, draft: &Draft, findings: &mut Findings) -> Vec<Edge> {
         let mut edges = Vec::new();
         let mut add = |named: &Named, relation, findings: &mut Findings| {
-            if let Some(to) = self.find(named, relation, findings) {
-                edges.push(Edge { to, relation, at: named.at });
-            }
+            let found = self.find(named, relation, findings);
+            edges.extend(found.map(|(to, relation)| Edge { to, relation, at: named.at }));
         };
         draft.requires.iter().for_each(|named| add(named, Relation::Requires, findings));
         draft.wants.iter().for_each(|named| add(named, Relation::Wants, findings));
@@ -141,22 +118,54 @@ impl Resolver<'_> {
         edges
     }
 
-    fn conflicts(&self, draft: &Draft, findings: &mut Findings) -> Vec<(usize, At)> {
-        let named = draft.conflicts.iter();
-        named
-            .filter_map(|named| Some((self.find(named, Relation::After, findings)?, named.at)))
-            .collect()
+    /// A name that the service has itself, beside its own, means all others that have it.
+    fn conflicts(&self, index: usize, draft: &Draft, findings: &mut Findings) -> Vec<(usize, At)> {
+        let mut conflicts = Vec::new();
+        for named in &draft.conflicts {
+            let found = self.find(named, Relation::After, findings);
+            let others = found.filter(|(to, _)| *to != index || named.name == draft.service.name);
+            conflicts.extend(others.map(|(to, _)| (to, named.at)));
+        }
+        conflicts
     }
 
-    /// The service that is meant. What must be there and is not is an error; what may be absent
-    /// is told only if it looks like a slip of the pen.
-    fn find(&self, named: &Named, relation: Relation, findings: &mut Findings) -> Option<usize> {
+    /// Those that are meant, and how they relate: an order holds for all that have the name.
+    fn find(
+        &self,
+        named: &Named,
+        relation: Relation,
+        findings: &mut Findings,
+    ) -> impl Iterator<Item = (usize, Relation)> + use<'_> {
+        let chosen = match (relation, self.providers.meaning(&named.name)) {
+            (Relation::After, Meaning::One(_) | Meaning::Any(_)) => None,
+            (_, Meaning::One(one)) => Some(one),
+            (Relation::Wants, Meaning::Any(_)) => None,
+            (Relation::Requires | Relation::Log, Meaning::Any(several)) => {
+                findings.error(
+                    named.at,
+                    format!(
+                        "`{}` can be any of {}, and nothing says which",
+                        named.name,
+                        self.providers.list(several)
+                    ),
+                    "name one of them in `services` of node.toml, or here",
+                );
+                None
+            }
+            (_, Meaning::Nobody) => {
+                self.missing(named, relation, findings);
+                None
+            }
+        };
+        let all = self.providers.all(&named.name).iter();
+        all.map(move |&to| (to, if chosen == Some(to) { relation } else { Relation::After }))
+    }
+
+    /// What must be there and is not is an error; what may be absent is told only if it looks like
+    /// a slip of the pen.
+    fn missing(&self, named: &Named, relation: Relation, findings: &mut Findings) {
         let Named { name, at } = named;
-        if let Some(&index) = self.names.get(name.as_str()) {
-            return Some(index);
-        }
-        let known = self.names.keys().copied();
-        let near = nearest(name, known).map(str::to_string).or_else(|| {
+        let near = nearest(name, self.providers.known()).map(str::to_string).or_else(|| {
             let (template, instance) = name::instance(name)?;
             let near = nearest(template, self.templates.iter().copied())?;
             Some(format!("{near}{instance}"))
@@ -183,7 +192,6 @@ impl Resolver<'_> {
             }
             (Relation::After, None) => {}
         }
-        None
     }
 }
 
@@ -342,6 +350,7 @@ fn assemble(
     drafts: &[&Draft],
     edges: &[Vec<Edge>],
     conflicts: &BTreeMap<(usize, usize), At>,
+    providers: &Providers<'_>,
     sorted: &[usize],
 ) -> Graph {
     let mut ids: Vec<ServiceId> = vec![ServiceId(0); drafts.len()];
@@ -363,6 +372,7 @@ fn assemble(
         let consumer = consumer.and_then(|edge| drafts.get(edge.to));
         let consumer = consumer.map(|draft| draft.service.name.as_str());
         let mut service = related(draft, edges, &id, consumer);
+        service.provides.retain(|alias| providers.is_meant(index, alias));
         service.conflicts = enemies.remove(&index).into_iter().flatten().collect();
         Some(service)
     });

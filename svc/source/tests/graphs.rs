@@ -126,6 +126,38 @@ fn who_comes_after_two_that_conflict_does_not_start_them() {
     assert_eq!(names(&graph, &service(&graph, "a").after), ["b", "c"]);
 }
 
+/// Two that provide the same, and one that needs it.
+const ALTERNATIVES: [(&str, &str); 3] = [
+    ("dhcp.toml", "exec = [\"/bin/d\"]\nprovides = [\"net\"]\nconflicts = [\"net\"]\n"),
+    ("static.toml", "exec = [\"/bin/s\"]\nprovides = [\"net\"]\nconflicts = [\"net\"]\n"),
+    ("user.toml", "exec = [\"/bin/u\"]\nwants = [\"net\"]\n"),
+];
+
+#[test]
+fn of_alternatives_the_one_is_meant_that_default_brings_up() {
+    for chosen in ["dhcp", "static"] {
+        let default = format!("type = \"bundle\"\nrequires = [\"user\"]\nwants = [\"{chosen}\"]\n");
+        let mut texts = ALTERNATIVES.to_vec();
+        texts.push(("default.toml", &default));
+        let graph = graph(&texts);
+        let other = if chosen == "dhcp" { "static" } else { "dhcp" };
+        assert_eq!(names(&graph, &service(&graph, "user").wants), [chosen]);
+        assert_eq!(names(&graph, &service(&graph, "user").after), [other], "should it be started");
+        assert_eq!(names(&graph, &service(&graph, chosen).conflicts), [other]);
+        assert_eq!(service(&graph, chosen).provides, ["net"], "who asks for `net` means it");
+        assert!(service(&graph, other).provides.is_empty());
+    }
+}
+
+#[test]
+fn who_wants_one_of_several_alternatives_is_ordered_after_each() {
+    let mut texts = ALTERNATIVES.to_vec();
+    texts.push(("default.toml", "type = \"bundle\"\nrequires = [\"user\"]\n"));
+    let graph = graph(&texts);
+    assert!(service(&graph, "user").wants.is_empty());
+    assert_eq!(names(&graph, &service(&graph, "user").after), ["dhcp", "static"]);
+}
+
 #[test]
 fn an_instance_may_name_an_instance() {
     let graph = graph(&[

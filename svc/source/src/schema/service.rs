@@ -67,11 +67,17 @@ pub(crate) const SERVICE: &[Key] = &[
         Names,
         All,
         "Never up at the same time as these; starting the one stops the other. Mutual, \
-         whoever says it.",
+         whoever says it. A name that it provides means all others that do.",
     )
     .default("[]"),
-    Key::new("provides", Provides, All, "Other names for it, which others may depend on.")
-        .default("[]"),
+    Key::new(
+        "provides",
+        Provides,
+        All,
+        "Other names for it, which others may depend on. Services that conflict may provide the \
+         same one: it then means the one that `default` brings up.",
+    )
+    .default("[]"),
     Key::new(
         "watchdog",
         DurationOrOff,
