@@ -97,6 +97,13 @@ const ROOMS: &[Room] = &[
         long_lived: false,
     },
     Room {
+        name: "node-setup",
+        rooms: &["facts"],
+        crates: &["flate2", "lzma-rust2", "rustix", "ruzstd", "serde", "serde_json", "thiserror"],
+        pure: false,
+        long_lived: false,
+    },
+    Room {
         name: "node-image",
         rooms: &["graph", "source"],
         crates: &["anyhow", "clap", "cpio", "flate2", "serde", "serde_json", "sha2", "tar"],

@@ -1,0 +1,95 @@
+//! Node set-up: each section of the node's table, made true on this machine.
+//!
+//! A section is a module here with two halves: `inspect(table, root)` says how each entry of the
+//! table stands, and changes nothing; `apply(table, root, report)` makes true what does not hold,
+//! and reports each change and each failure. `svc doctor` calls the first, `node-setup SECTION`
+//! and `svc doctor --fix` the second; so what is checked is what is set.
+//!
+//! To add a section: write the module, and give it its line in [`apply`].
+//!
+//! **Invariants:** applying is idempotent; what already holds is not touched. Nothing optional
+//! fails a run. Every line that is reported says why, and which profile wants it.
+
+#![forbid(unsafe_code)]
+
+pub mod cgroups;
+mod finding;
+pub mod mountinfo;
+mod realtime;
+mod report;
+mod root;
+
+use facts::Section;
+use serde::de::DeserializeOwned;
+
+pub use finding::{Finding, Need, State};
+pub use report::Report;
+pub use root::Root;
+
+/// Everything that holds was left, everything that could be made true was.
+pub const DONE: u8 = 0;
+/// The section's name or its table is no such thing.
+pub const BAD_INPUT: u8 = 100;
+/// Something without which the node does not work could not be made true; it may be later.
+pub const FAILED: u8 = 111;
+
+/// What can be wrong with what we were given.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No section has this name.
+    #[error("cannot set up {0}: no such section")]
+    Section(String),
+    /// The environment lacks the table.
+    #[error(
+        "cannot read the table of {section}: {variable} is not set; \
+         a service with `setup = \"{section}\"` has it",
+        variable = facts::section::VARIABLE
+    )]
+    NoTable {
+        /// Of which section.
+        section: &'static str,
+    },
+    /// The table is none.
+    #[error("cannot read the table of {section}: {reason}")]
+    Table {
+        /// Of which section.
+        section: &'static str,
+        /// What the parser says.
+        reason: serde_json::Error,
+    },
+}
+
+/// Makes a section of the table, as JSON, true. The exit code.
+///
+/// # Errors
+/// If it is no such table.
+pub fn apply(section: Section, json: &str, root: &Root) -> Result<u8, Error> {
+    let mut out = std::io::stdout();
+    let mut report = Report::new(section.name(), &mut out);
+    match section {
+        Section::Cgroups => cgroups::apply(&table(section, json)?, root, &mut report),
+        Section::Mounts
+        | Section::Modules
+        | Section::Sysctl
+        | Section::Hostname
+        | Section::MachineId
+        | Section::Limits
+        | Section::RandomSeed
+        | Section::Clock
+        | Section::Loopback
+        | Section::Firmware
+        | Section::Tmpfiles
+        | Section::Swap
+        | Section::Filesystems => return Err(Error::Section(section.name().to_owned())),
+    }
+    Ok(report.finish())
+}
+
+/// The table of a section.
+///
+/// # Errors
+/// If it is no JSON of this type.
+pub fn table<T: DeserializeOwned>(section: Section, json: &str) -> Result<T, Error> {
+    let section = section.name();
+    serde_json::from_str(json).map_err(|reason| Error::Table { section, reason })
+}
