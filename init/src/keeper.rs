@@ -34,7 +34,8 @@ pub struct Keeper {
     came_up: u32,
     /// Whether it has closed the link.
     unlinked: u32,
-    unused: u32,
+    /// Starts in a row of which none has acknowledged anything.
+    in_vain: u32,
     started: Instant,
     /// When it was first owed the acknowledgement that it owes now.
     owing_since: Instant,
@@ -75,6 +76,7 @@ impl Keeper {
     /// It has acknowledged something.
     pub fn answered(&mut self, now: Instant) {
         self.came_up = 1;
+        self.in_vain = 0;
         self.owing_since = now;
     }
 
@@ -102,15 +104,32 @@ impl Keeper {
         self.schedule(now, steady);
     }
 
-    /// When something is to be done: a start, or (`owes`) a kill.
+    /// How many starts in a row have come to nothing at all.
     #[must_use]
-    pub fn deadline(&self, owes: bool) -> Option<Instant> {
+    pub fn in_vain(&self) -> u32 {
+        self.in_vain
+    }
+
+    /// The next start is not before so long.
+    pub fn take_time(&mut self, now: Instant, ms: u64) {
+        self.due = self.due.max(now.plus_ms(ms));
+    }
+
+    /// The next start is now.
+    pub fn hurry(&mut self, now: Instant) {
+        self.due = self.due.min(now);
+    }
+
+    /// When something is to be done: a start, or a kill, if it `owes` an acknowledgement for
+    /// longer than it may.
+    #[must_use]
+    pub fn deadline(&self, owes: bool, patience_ms: u64) -> Option<Instant> {
         if self.pid == 0 {
             Some(self.due)
         } else if self.is_unlinked() {
             Some(self.unlinked_since.plus_ms(UNLINKED_MS))
         } else {
-            owes.then(|| self.owing_since.plus_ms(HUNG_MS))
+            owes.then(|| self.owing_since.plus_ms(patience_ms))
         }
     }
 
@@ -118,6 +137,8 @@ impl Keeper {
         self.failures = if steady { 0 } else { self.failures };
         self.due = now.plus_ms(delay_ms(self.failures));
         self.failures = self.failures.saturating_add(1);
+        self.in_vain = if self.came_up == 0 { self.in_vain.saturating_add(1) } else { 0 };
+        self.came_up = 0;
         self.pid = 0;
     }
 }
@@ -143,7 +164,7 @@ mod tests {
         for delay in &mut delays {
             keeper.started(now, 9);
             keeper.ended(now, SEGV);
-            let due = keeper.deadline(false).unwrap();
+            let due = keeper.deadline(false, HUNG_MS).unwrap();
             *delay = due.ms_since(now);
             now = due;
         }
@@ -151,7 +172,7 @@ mod tests {
         for _ in 0..100 {
             keeper.not_started(now);
         }
-        assert_eq!(keeper.deadline(false), Some(now.plus_ms(DELAY_MAX_MS)));
+        assert_eq!(keeper.deadline(false, HUNG_MS), Some(now.plus_ms(DELAY_MAX_MS)));
     }
 
     #[test]
@@ -163,7 +184,7 @@ mod tests {
         keeper.started(Instant(0), 9);
         let end = Instant(0).plus_ms(STEADY_MS);
         keeper.ended(end, SEGV);
-        assert_eq!(keeper.deadline(false), Some(end));
+        assert_eq!(keeper.deadline(false, HUNG_MS), Some(end));
     }
 
     #[test]
@@ -174,17 +195,36 @@ mod tests {
             keeper.started(now, 9);
             keeper.answered(now);
             keeper.ended(now, SIGKILL);
-            assert_eq!(keeper.deadline(false), Some(now));
+            assert_eq!(keeper.deadline(false, HUNG_MS), Some(now));
         }
+    }
+
+    #[test]
+    fn starts_in_vain_are_counted_until_one_answers() {
+        let mut keeper = Keeper::default();
+        for time in 1..=3 {
+            keeper.started(Instant(0), 9);
+            keeper.ended(Instant(0).plus_ms(time * STEADY_MS), SIGKILL);
+            assert_eq!(u64::from(keeper.in_vain()), time);
+        }
+        keeper.not_started(Instant(0));
+        assert_eq!(keeper.in_vain(), 4);
+        keeper.started(Instant(0), 9);
+        keeper.answered(Instant(0));
+        assert_eq!(keeper.in_vain(), 0);
+        keeper.ended(Instant(0), SEGV);
+        assert_eq!(keeper.in_vain(), 0, "that one was not in vain");
+        keeper.not_started(Instant(0));
+        assert_eq!(keeper.in_vain(), 1);
     }
 
     #[test]
     fn it_hangs_only_if_it_owes_and_stays_silent() {
         let mut keeper = Keeper::default();
         keeper.started(Instant(5), 9);
-        assert_eq!(keeper.deadline(false), None);
-        assert_eq!(keeper.deadline(true), Some(Instant(5).plus_ms(HUNG_MS)));
+        assert_eq!(keeper.deadline(false, HUNG_MS), None);
+        assert_eq!(keeper.deadline(true, HUNG_MS), Some(Instant(5).plus_ms(HUNG_MS)));
         keeper.answered(Instant(1_000_000));
-        assert_eq!(keeper.deadline(true), Some(Instant(1_000_000).plus_ms(HUNG_MS)));
+        assert_eq!(keeper.deadline(true, HUNG_MS), Some(Instant(1_000_000).plus_ms(HUNG_MS)));
     }
 }

@@ -17,11 +17,13 @@ pub mod keeper;
 pub mod line;
 pub mod mounts;
 pub mod process;
+pub mod rescue;
 pub mod ring;
 pub mod shutdown;
 pub mod signals;
 pub mod state;
 pub mod time;
+pub mod watchdog;
 
 pub use state::{Action, Event, State};
 pub use time::Instant;

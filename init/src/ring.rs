@@ -95,9 +95,15 @@ impl Ring {
 
     /// Asks for a sign of life, unless something is waiting to be acknowledged already.
     pub fn push_ping(&mut self) {
-        if self.kept().is_empty() {
+        if self.is_empty() {
             self.push(Slot { kind: PING, ..Slot::EMPTY });
         }
+    }
+
+    /// Whether there is nothing that was not acknowledged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept().is_empty()
     }
 
     /// There is a new `supervise`: it has been sent nothing.

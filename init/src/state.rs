@@ -8,9 +8,11 @@ use wire::link::{FromInit, FromSupervise, Hello, Request, Role, VERSION};
 use crate::Instant;
 use crate::held::Held;
 use crate::keeper::Keeper;
+use crate::rescue::{self, Rescue};
 use crate::ring::{Exit, Ring};
 use crate::shutdown::{Ending, Shutdown};
 use crate::signals::{self, Meaning};
+use crate::watchdog::Watchdog;
 
 /// Everything init knows that must outlive a fatal signal. Integers only: any bit pattern is a
 /// state, and all zero is the first one, but for what [`State::begin`] fills in.
@@ -32,6 +34,10 @@ pub struct State {
     pub crashes: Crashes,
     /// `supervise`.
     pub keeper: Keeper,
+    /// The shell that is offered when it cannot be started.
+    pub rescue: Rescue,
+    /// The hardware watchdog.
+    pub watchdog: Watchdog,
     /// The end.
     pub shutdown: Shutdown,
     /// What `supervise` has to be told.
@@ -50,7 +56,16 @@ pub struct Descriptors {
     pub log: i32,
     /// Where our standard error led at first, for the last messages.
     pub console: i32,
-    unused: i32,
+    /// The hardware watchdog, while it is armed.
+    pub watchdog: i32,
+}
+
+impl Descriptors {
+    /// All of them; those that are none are 0.
+    #[must_use]
+    pub fn all(&self) -> [i32; 4] {
+        [self.link, self.log, self.console, self.watchdog]
+    }
 }
 
 /// Fatal signals to init.
@@ -103,6 +118,10 @@ pub enum Event {
     NotStarted,
     /// It has closed its end, or broken it.
     LinkBroken,
+    /// The shell that was to be offered runs.
+    ShellOpened(u32),
+    /// It could not be started.
+    ShellNotOpened,
 }
 
 /// What is to be done about it.
@@ -115,6 +134,10 @@ pub enum Action {
     Start,
     /// Kill this process, and forget the link.
     Kill(u32, Reason),
+    /// Give the watchdog time.
+    Feed,
+    /// Offer a shell, then say `ShellOpened` or `ShellNotOpened`.
+    OpenShell,
     /// Begin the final phase; it does not come back.
     End(Ending),
 }
@@ -181,6 +204,10 @@ impl State {
             Event::Exited(exit) => {
                 if self.keeper.pid() == Some(exit.pid) {
                     self.keeper.ended(now, exit.status);
+                    self.take_time(now);
+                } else if self.rescue.shell() == Some(exit.pid) {
+                    self.rescue.ended(now);
+                    self.keeper.hurry(now);
                 } else {
                     self.ring.push_exit(exit);
                 }
@@ -194,10 +221,19 @@ impl State {
             }
             Event::NotStarted => {
                 self.keeper.not_started(now);
+                self.take_time(now);
                 Action::Nothing
             }
             Event::LinkBroken => {
                 self.keeper.unlinked(now);
+                Action::Nothing
+            }
+            Event::ShellOpened(pid) => {
+                self.rescue.opened(now, pid);
+                Action::Nothing
+            }
+            Event::ShellNotOpened => {
+                self.rescue.not_opened();
                 Action::Nothing
             }
         }
@@ -214,11 +250,19 @@ impl State {
     /// When [`Event::Woke`] has something to do; never, on an idle machine.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let keeper = self.keeper.deadline(self.ring.is_outstanding());
-        match (keeper, self.shutdown.deadline()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let deadlines = [self.keeper_deadline(), self.shutdown.deadline(), self.ask_at()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn keeper_deadline(&self) -> Option<Instant> {
+        self.keeper.deadline(self.ring.is_outstanding(), self.watchdog.patience_ms())
+    }
+
+    /// When `supervise` is to be asked for a sign of life: whatever else it has to acknowledge is
+    /// one as well.
+    fn ask_at(&self) -> Option<Instant> {
+        let is_quiet = self.keeper.pid().is_some() && self.ring.is_empty();
+        self.watchdog.ask_at().filter(|_| is_quiet)
     }
 
     fn due(&mut self, now: Instant) -> Action {
@@ -227,13 +271,20 @@ impl State {
                 return self.end(ending);
             }
         }
-        let owes = self.ring.is_outstanding();
-        if self.keeper.deadline(owes).is_none_or(|deadline| deadline > now) {
+        if self.ask_at().is_some_and(|at| at <= now) {
+            self.ring.push_ping();
+        }
+        if self.keeper_deadline().is_none_or(|deadline| deadline > now) {
             return Action::Nothing;
         }
         if self.keeper.pid().is_some() {
             let is_unlinked = self.keeper.is_unlinked();
             return self.kill(now, if is_unlinked { Reason::Unlinked } else { Reason::Hung });
+        }
+        // A machine that is about to end needs nobody's help.
+        let may_help = self.role() == Role::Machine && self.shutdown.deadline().is_none();
+        if may_help && self.rescue.is_due(self.keeper.in_vain()) {
+            return Action::OpenShell;
         }
         self.keeper.count_start();
         self.ring.reconnect();
@@ -247,6 +298,13 @@ impl State {
         let Some(pid) = self.keeper.pid() else { return Action::Nothing };
         self.keeper.ended(now, SIGKILL);
         Action::Kill(pid, reason)
+    }
+
+    /// Whoever is at the rescue shell is not to be shouted at.
+    fn take_time(&mut self, now: Instant) {
+        if self.rescue.shell().is_some() {
+            self.keeper.take_time(now, rescue::RETRY_MS);
+        }
     }
 
     fn signalled(&mut self, now: Instant, signal: i32) -> Action {
@@ -267,11 +325,13 @@ impl State {
     fn said(&mut self, now: Instant, message: FromSupervise) -> Action {
         match message {
             FromSupervise::Ack { seq } => {
-                if self.ring.ack(seq) {
-                    self.keeper.answered(now);
-                    self.shutdown.acked(seq);
+                if !self.ring.ack(seq) {
+                    return Action::Nothing;
                 }
-                Action::Nothing
+                self.keeper.answered(now);
+                self.rescue.is_over();
+                self.shutdown.acked(seq);
+                if self.watchdog.answered(now) { Action::Feed } else { Action::Nothing }
             }
             FromSupervise::Deadline { request, after_ms } => {
                 self.shutdown.agree(now, request, after_ms);
@@ -283,7 +343,8 @@ impl State {
             FromSupervise::Hold { .. }
             | FromSupervise::Drop { .. }
             | FromSupervise::Fetch { .. }
-            | FromSupervise::Stdio => Action::Nothing,
+            | FromSupervise::Stdio
+            | FromSupervise::Watchdog { .. } => Action::Nothing,
         }
     }
 
@@ -302,261 +363,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-    use super::*;
-    use crate::keeper::{DELAY_MAX_MS, HUNG_MS, UNLINKED_MS};
-    use crate::shutdown::{ALONE_GRACE_MS, INSIST_TIMES, TAKE_MS};
-    use crate::signals::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
-    use std::boxed::Box;
-    use std::vec::Vec;
-
-    const RTMIN_15: i32 = 49;
-
-    /// A state with a `supervise` (process 100) that has acknowledged its first message.
-    fn up(role: Role) -> Box<State> {
-        let mut state = Box::<State>::default();
-        state.begin(1, role, Instant(7));
-        start(&mut state, Instant(0), 100);
-        state
-    }
-
-    fn start(state: &mut State, now: Instant, pid: u32) {
-        assert_eq!(state.step(now, Event::Woke), Action::Start);
-        assert_eq!(state.step(now, Event::Started(pid)), Action::Nothing);
-        let last = send_all(state, now).last().copied();
-        let (Some(FromInit::Ping { seq })
-        | Some(FromInit::Exited { seq, .. })
-        | Some(FromInit::Signalled { seq, .. })) = last
-        else {
-            panic!("a new supervise is sent something: {last:?}")
-        };
-        assert_eq!(ack(state, now, seq), Action::Nothing);
-    }
-
-    fn send_all(state: &mut State, now: Instant) -> Vec<FromInit> {
-        let mut sent = Vec::new();
-        while let Some(message) = state.ring.unsent() {
-            sent.push(message);
-            state.mark_sent(now);
-        }
-        sent
-    }
-
-    fn ack(state: &mut State, now: Instant, seq: u64) -> Action {
-        state.step(now, Event::Said(FromSupervise::Ack { seq }))
-    }
-
-    fn exit(pid: u32) -> Event {
-        Event::Exited(Exit { pid, status: 0, cpu_us: 0, maxrss_kib: 0 })
-    }
-
-    fn alone(request: Request) -> Action {
-        Action::End(Ending { request, exit_status: 143, grace_ms: ALONE_GRACE_MS })
-    }
-
-    #[test]
-    fn idle_has_no_deadline() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.deadline(), None);
-        assert_eq!(state.step(Instant(u64::MAX), Event::Woke), Action::Nothing);
-    }
-
-    #[test]
-    fn exits_of_others_are_forwarded_and_that_of_supervise_is_not() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.step(Instant(1), exit(5)), Action::Nothing);
-        assert_eq!(state.step(Instant(1), exit(100)), Action::Nothing);
-        let sent = send_all(&mut state, Instant(1));
-        assert!(matches!(sent[..], [FromInit::Exited { pid: 5, .. }]), "{sent:?}");
-        assert_eq!(state.step(Instant(1), Event::Woke), Action::Start);
-    }
-
-    #[test]
-    fn a_silent_supervise_is_killed_and_its_successor_told_the_same() {
-        let mut state = up(Role::Machine);
-        let sent_at = Instant(50);
-        assert_eq!(state.step(Instant(1), exit(5)), Action::Nothing);
-        let sent = send_all(&mut state, sent_at);
-        let late = sent_at.plus_ms(HUNG_MS);
-        assert_eq!(state.deadline(), Some(late));
-        assert_eq!(state.step(Instant(late.0 - 1), Event::Woke), Action::Nothing);
-        assert_eq!(state.step(late, Event::Woke), Action::Kill(100, Reason::Hung));
-        assert_eq!(state.step(late, Event::Woke), Action::Start);
-        assert_eq!(state.step(late, Event::Started(101)), Action::Nothing);
-        assert_eq!(send_all(&mut state, late), sent);
-    }
-
-    #[test]
-    fn a_supervise_that_makes_progress_does_not_hang() {
-        let mut state = up(Role::Machine);
-        for pid in 1..100 {
-            assert_eq!(state.step(Instant(0), exit(pid)), Action::Nothing);
-        }
-        send_all(&mut state, Instant(0));
-        let mut now = Instant(0);
-        for seq in 2..=100 {
-            now = now.plus_ms(HUNG_MS - 1);
-            assert_eq!(state.step(now, Event::Woke), Action::Nothing);
-            assert_eq!(ack(&mut state, now, seq), Action::Nothing);
-        }
-        assert_eq!(state.deadline(), None);
-    }
-
-    #[test]
-    fn the_clock_starts_when_a_message_is_sent_to_someone_idle() {
-        let mut state = up(Role::Machine);
-        let later = Instant(0).plus_ms(10 * HUNG_MS);
-        assert_eq!(state.step(later, exit(5)), Action::Nothing);
-        send_all(&mut state, later);
-        assert_eq!(state.step(later, Event::Woke), Action::Nothing);
-        assert_eq!(state.deadline(), Some(later.plus_ms(HUNG_MS)));
-    }
-
-    #[test]
-    fn a_supervise_that_hangs_before_its_first_word_is_noticed() {
-        let mut state = Box::<State>::default();
-        state.begin(1, Role::Container, Instant(0));
-        assert_eq!(state.step(Instant(0), Event::Woke), Action::Start);
-        assert_eq!(state.step(Instant(0), Event::Started(100)), Action::Nothing);
-        assert!(matches!(send_all(&mut state, Instant(0))[..], [FromInit::Ping { seq: 1 }]));
-        let late = Instant(0).plus_ms(HUNG_MS);
-        assert_eq!(state.step(late, Event::Woke), Action::Kill(100, Reason::Hung));
-    }
-
-    #[test]
-    fn a_request_that_is_not_taken_is_carried_out_alone() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.step(Instant(0), Event::Signalled(SIGUSR2)), Action::Nothing);
-        let sent = send_all(&mut state, Instant(0));
-        assert!(matches!(sent[..], [FromInit::Signalled { request: Request::Poweroff, .. }]));
-        let late = Instant(0).plus_ms(TAKE_MS);
-        assert_eq!(state.step(Instant(late.0 - 1), Event::Woke), Action::Nothing);
-        // Asking again does not put it off.
-        assert_eq!(state.step(Instant(5), Event::Signalled(SIGUSR2)), Action::Nothing);
-        assert_eq!(state.step(late, Event::Woke), alone(Request::Poweroff));
-        assert_eq!(state.shutdown.begun().map(|e| e.request), Some(Request::Poweroff));
-    }
-
-    #[test]
-    fn a_request_that_is_taken_is_left_to_supervise() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.step(Instant(0), Event::Signalled(SIGTERM)), Action::Nothing);
-        let sent = send_all(&mut state, Instant(0));
-        let [FromInit::Signalled { seq, .. }] = sent[..] else { panic!("{sent:?}") };
-        assert_eq!(ack(&mut state, Instant(1), seq), Action::Nothing);
-        assert_eq!(state.deadline(), None);
-    }
-
-    #[test]
-    fn a_supervise_that_cannot_be_started_does_not_stop_a_shutdown() {
-        let mut state = Box::<State>::default();
-        state.begin(1, Role::Machine, Instant(0));
-        let mut now = Instant(0);
-        assert_eq!(state.step(now, Event::Signalled(SIGTERM)), Action::Nothing);
-        loop {
-            now = state.deadline().unwrap();
-            match state.step(now, Event::Woke) {
-                Action::Start => {
-                    assert_eq!(state.step(now, Event::NotStarted), Action::Nothing);
-                }
-                action @ (Action::Nothing | Action::Kill(..) | Action::End(_)) => {
-                    break assert_eq!(action, alone(Request::Reboot));
-                }
-            }
-        }
-        assert!(now <= Instant(0).plus_ms(TAKE_MS + DELAY_MAX_MS));
-    }
-
-    #[test]
-    fn a_deadline_is_kept_even_if_supervise_vanishes_and_never_put_off() {
-        let mut state = up(Role::Container);
-        let deadline =
-            |request, after_ms| Event::Said(FromSupervise::Deadline { request, after_ms });
-        assert_eq!(state.step(Instant(0), deadline(Request::Poweroff, 1000)), Action::Nothing);
-        assert_eq!(state.step(Instant(0), deadline(Request::Reboot, 5000)), Action::Nothing);
-        let by = Instant(0).plus_ms(1000);
-        assert_eq!(state.deadline(), Some(by));
-        assert_eq!(state.step(by, Event::Woke), alone(Request::Reboot));
-    }
-
-    #[test]
-    fn final_ends_at_once_and_as_told() {
-        let mut state = up(Role::Container);
-        let last = FromSupervise::Final { request: Request::Exit, exit_status: 3, grace_ms: 9 };
-        let ending = Ending { request: Request::Exit, exit_status: 3, grace_ms: 9 };
-        assert_eq!(state.step(Instant(0), Event::Said(last)), Action::End(ending));
-        assert_eq!(state.shutdown.begun(), Some(ending));
-    }
-
-    #[test]
-    fn some_signals_do_not_ask() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.step(Instant(0), Event::Signalled(RTMIN_15)), alone(Request::Reboot));
-    }
-
-    #[test]
-    fn seven_times_ctrl_alt_del_is_meant() {
-        let mut state = up(Role::Machine);
-        for time in 1..INSIST_TIMES {
-            let now = Instant(0).plus_ms(u64::from(time) * 5000);
-            assert_eq!(state.step(now, Event::Signalled(SIGINT)), Action::Nothing);
-            let seq = state.ring.acked() + 1;
-            send_all(&mut state, now);
-            assert_eq!(ack(&mut state, now, seq), Action::Nothing);
-        }
-        let now = Instant(0).plus_ms(100_000);
-        for _ in 1..INSIST_TIMES {
-            assert_eq!(state.step(now, Event::Signalled(SIGINT)), Action::Nothing);
-        }
-        assert_eq!(state.step(now, Event::Signalled(SIGINT)), alone(Request::Reboot));
-    }
-
-    #[test]
-    fn a_reload_has_no_deadline_of_its_own() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.step(Instant(0), Event::Signalled(SIGHUP)), Action::Nothing);
-        assert_eq!(state.deadline(), None);
-    }
-
-    #[test]
-    fn whoever_breaks_the_link_is_replaced() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.step(Instant(0), Event::LinkBroken), Action::Nothing);
-        assert_eq!(state.step(Instant(0), Event::Woke), Action::Nothing);
-        let late = Instant(0).plus_ms(UNLINKED_MS);
-        assert_eq!(state.deadline(), Some(late));
-        assert_eq!(state.step(late, Event::Woke), Action::Kill(100, Reason::Unlinked));
-        start(&mut state, late, 101);
-        assert_eq!(state.deadline(), None);
-    }
-
-    #[test]
-    fn whoever_dies_has_closed_the_link_before() {
-        let mut state = up(Role::Machine);
-        assert_eq!(state.step(Instant(0), Event::LinkBroken), Action::Nothing);
-        assert_eq!(state.step(Instant(9), exit(100)), Action::Nothing);
-        assert_eq!(state.step(Instant(9), Event::Woke), Action::Start);
-        assert!(
-            send_all(&mut state, Instant(9)).iter().all(|m| matches!(m, FromInit::Ping { .. }))
-        );
-    }
-
-    #[test]
-    fn a_state_belongs_to_one_process() {
-        let state = up(Role::Machine);
-        assert!(state.belongs_to(1));
-        assert!(!state.belongs_to(2));
-        assert!(!State::default().belongs_to(0));
-    }
-
-    #[test]
-    fn crashes_in_a_row_are_slowed_down() {
-        let mut crashes = Crashes::default();
-        let now = Instant(0).plus_ms(10 * CRASH_ROW_MS);
-        let delays: Vec<u64> = (0..12).map(|_| crashes.count(now, 11)).collect();
-        assert_eq!(delays[..5], [0, 50, 100, 200, 400]);
-        assert_eq!(delays[11], 10_000);
-        assert_eq!(crashes.count(now.plus_ms(CRASH_ROW_MS + 1), 11), 0);
-    }
-}
+mod tests;

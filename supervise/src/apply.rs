@@ -124,6 +124,7 @@ impl Shell<'_> {
         };
         let (old, new) = (self.view.graph(), view.graph());
         self.world.after = after(&old, &new);
+        self.world.knows_watchdog = false;
         self.world.live.applied = self.world.live.applied.saturating_add(1);
         if let Err(error) = self.carry_over(&places, &new, view) {
             return Ok(self.give_up(&cannot("replace", &places.below(paths::STATE), error)));

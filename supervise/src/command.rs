@@ -29,7 +29,7 @@ pub fn graph(command: &[String]) -> Graph {
         file: String::new(),
         fingerprint: 0,
     };
-    Graph { operators: Vec::new(), shutdown_budget_ms: SHUTDOWN_BUDGET_MS, services: vec![service] }
+    Graph { shutdown_budget_ms: SHUTDOWN_BUDGET_MS, services: vec![service], ..Graph::default() }
 }
 
 /// A program with nothing asked for.

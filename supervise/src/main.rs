@@ -30,6 +30,7 @@ mod start;
 mod stop;
 mod talk;
 mod tree;
+mod watchdog;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

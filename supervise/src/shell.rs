@@ -61,6 +61,8 @@ pub struct World {
     pub after: After,
     /// Init has been told to end the tree.
     pub ended: bool,
+    /// Init has been told what this graph says of the hardware watchdog.
+    pub knows_watchdog: bool,
 }
 
 /// The tree with one graph in force.
@@ -129,6 +131,7 @@ impl<'g> Shell<'g> {
             self.enter_settled();
             self.shutdown_step();
             self.note_settled();
+            self.watchdog_step();
             self.world.link.acknowledge();
             if self.apply_is_ready() {
                 return Ok(End::Switch);

@@ -99,6 +99,7 @@ impl World {
             logger: Logger::default(),
             after: Default::default(),
             ended: false,
+            knows_watchdog: false,
             places,
             hello,
             poll,

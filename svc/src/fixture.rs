@@ -94,7 +94,7 @@ pub fn graph() -> Graph {
         sshd,
         default,
     ];
-    Graph { operators: vec![], shutdown_budget_ms: 90_000, services }
+    Graph { shutdown_budget_ms: 90_000, services, ..Graph::default() }
 }
 
 /// A service that shall be up and is in this state for so many seconds.

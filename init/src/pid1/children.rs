@@ -7,7 +7,7 @@ use init::{Instant, State};
 use wire::link::Role;
 
 use crate::os::{self, Dead, Errno, Fd, Fork, Signals};
-use crate::{program, say};
+use crate::{program, say, watchdog};
 
 /// What `supervise` is started with.
 pub struct Supervise<'a> {
@@ -33,8 +33,16 @@ pub fn reap(state: &mut State, note: impl FnOnce(&mut State, Exit)) -> Dead {
     dead
 }
 
+/// How the final phase waits for its children.
+pub struct Wait<'a> {
+    /// Where signals are read from.
+    pub signals: &'a Fd,
+    /// What must not run out meanwhile.
+    pub watchdog: watchdog::Last,
+}
+
 /// Reaps until no child is left, or `deadline`. Returns whether none is left.
-pub fn reap_all(signals: &Fd, deadline: Instant) -> bool {
+pub fn reap_all(wait: &Wait<'_>, deadline: Instant) -> bool {
     loop {
         match os::dead_child() {
             Dead::Found(exit) => os::bury(exit.pid),
@@ -43,7 +51,7 @@ pub fn reap_all(signals: &Fd, deadline: Instant) -> bool {
                 if os::now() >= deadline {
                     return false;
                 }
-                wait_for_signal(signals, deadline);
+                wait.for_signal(deadline);
             }
         }
     }
@@ -60,7 +68,7 @@ pub enum Outcome {
 /// Lets a child do something that may hang in the kernel, where no signal reaches it: a disk that
 /// is gone, a server that is silent. Reaps whatever else ends meanwhile.
 pub fn do_in_child(
-    signals: &Fd,
+    wait: &Wait<'_>,
     deadline: Instant,
     task: impl FnOnce() -> Result<(), Errno>,
 ) -> Outcome {
@@ -87,7 +95,7 @@ pub fn do_in_child(
                 if os::now() >= deadline {
                     return Outcome::Hangs;
                 }
-                wait_for_signal(signals, deadline);
+                wait.for_signal(deadline);
             }
         }
     }
@@ -124,10 +132,14 @@ fn become_supervise(role: Role, link: &Fd, supervise: &Supervise<'_>) -> ! {
     os::exit(127)
 }
 
-/// Sleeps until a signal comes, which is SIGCHLD or one that no longer matters.
-fn wait_for_signal(signals: &Fd, deadline: Instant) {
-    os::wait_for([Some((signals, libc::POLLIN)), None], Some(deadline));
-    while os::next_signal(signals).is_some() {}
+impl Wait<'_> {
+    /// Sleeps until a signal comes, which is SIGCHLD or one that no longer matters, or for as long
+    /// as the watchdog allows.
+    fn for_signal(&self, deadline: Instant) {
+        let wake = self.watchdog.feed(deadline);
+        os::wait_for([Some((self.signals, libc::POLLIN)), None], Some(wake));
+        while os::next_signal(self.signals).is_some() {}
+    }
 }
 
 /// What [`do_in_child`]'s child meant to say.

@@ -7,8 +7,6 @@ use core::mem;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use init::state::Descriptors;
-
 use crate::{os, program, region};
 
 /// What the processor or the C library ends a broken program with, and SIGSYS, a filter's answer.
@@ -95,8 +93,7 @@ fn hand_over(signal: c_int) {
     if delay_ms > 0 {
         os::sleep_ms(delay_ms);
     }
-    let Descriptors { link, log, console, .. } = state.descriptors;
-    for number in [link, log, console].into_iter().chain(state.held.fds()) {
+    for number in state.descriptors.all().into_iter().chain(state.held.fds()) {
         if let Some(fd) = os::lend(number) {
             fd.keep_on_exec(true);
         }
@@ -106,8 +103,7 @@ fn hand_over(signal: c_int) {
 
 /// Takes over what [`hand_over`] let through. The program's own descriptor is opened anew.
 pub fn take_over(state: &mut init::State) {
-    let Descriptors { link, log, console, .. } = state.descriptors;
-    for number in [link, log, console].into_iter().chain(state.held.fds()) {
+    for number in state.descriptors.all().into_iter().chain(state.held.fds()) {
         if let Some(fd) = os::lend(number) {
             fd.keep_on_exec(false);
         }

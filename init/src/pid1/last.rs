@@ -8,15 +8,17 @@ use init::shutdown::Ending;
 use rustix::system::RebootCommand;
 use wire::link::{Request, Role};
 
-use crate::children::{self, Outcome};
+use crate::children::{self, Outcome, Wait};
 use crate::os::{self, Fd};
-use crate::{say, storage};
+use crate::{say, storage, watchdog};
 
 /// How long killed processes have to be gone. One that waits for a disk stays; the rest are gone
 /// in milliseconds.
 const KILL_MS: u64 = 5_000;
 /// Without /proc, a subtree cannot find the processes it must end; it looks again so often.
 const SWEEP_MS: u64 = 50;
+/// Each step has its deadline; what is between them takes less than this.
+const MARGIN_MS: u64 = 30_000;
 /// How many processes that would not die are named.
 const NAMED_MAX: u32 = 10;
 
@@ -29,13 +31,21 @@ pub fn run(state: &mut State, signals: &Fd, ending: Ending) -> ! {
     if let Some(pid) = state.keeper.pid() {
         os::kill(Some(pid), libc::SIGKILL);
     }
-    if !end_processes(role, signals, ending.grace_ms) {
+    let wait = Wait { signals, watchdog: watchdog::Last::begin(state, limit_ms(ending)) };
+    if !end_processes(role, &wait, ending.grace_ms) {
         name_survivors();
     }
     if role == Role::Machine {
-        storage::release(signals);
+        storage::release(&wait);
     }
+    watchdog::leave(state, ending.request);
     finish(role, ending)
+}
+
+/// All steps together take no longer: from then on, nobody gives the watchdog time.
+fn limit_ms(ending: Ending) -> u64 {
+    let steps = KILL_MS.saturating_add(storage::ALL_MS).saturating_add(MARGIN_MS);
+    steps.saturating_add(u64::from(ending.grace_ms))
 }
 
 fn what(role: Role, request: Request) -> &'static str {
@@ -49,21 +59,21 @@ fn what(role: Role, request: Request) -> &'static str {
 }
 
 /// TERM, time, KILL. Returns whether nobody is left.
-fn end_processes(role: Role, signals: &Fd, grace_ms: u32) -> bool {
+fn end_processes(role: Role, wait: &Wait<'_>, grace_ms: u32) -> bool {
     let grace_by = os::now().plus_ms(u64::from(grace_ms));
     // CONT: a stopped process does not see its TERM otherwise.
-    signal_all(role, signals, &[libc::SIGTERM, libc::SIGCONT]);
-    if children::reap_all(signals, grace_by) {
+    signal_all(role, wait, &[libc::SIGTERM, libc::SIGCONT]);
+    if children::reap_all(wait, grace_by) {
         return true;
     }
     say::info(say::line("some processes did not end in time: killing them"));
     let kill_by = os::now().plus_ms(KILL_MS);
     loop {
-        signal_all(role, signals, &[libc::SIGKILL]);
+        signal_all(role, wait, &[libc::SIGKILL]);
         let now = os::now();
         // Whoever forks while a subtree is being looked through is found the next time.
         let look_again = now.plus_ms(SWEEP_MS).min(kill_by);
-        if children::reap_all(signals, look_again) {
+        if children::reap_all(wait, look_again) {
             return true;
         }
         if now >= kill_by {
@@ -74,11 +84,11 @@ fn end_processes(role: Role, signals: &Fd, grace_ms: u32) -> bool {
 
 /// Signals everyone below us. As PID 1 of a namespace that is everyone in it; it is done in a
 /// child, because on some kernels a process that hangs in the kernel makes the sender wait.
-fn signal_all(role: Role, signals: &Fd, numbers: &[i32]) {
+fn signal_all(role: Role, wait: &Wait<'_>, numbers: &[i32]) {
     match role {
         Role::Machine | Role::Container => {
             let by = os::now().plus_ms(SWEEP_MS);
-            let _: Outcome = children::do_in_child(signals, by, || {
+            let _: Outcome = children::do_in_child(wait, by, || {
                 numbers.iter().for_each(|number| os::kill(None, *number));
                 Ok(())
             });

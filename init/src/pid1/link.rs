@@ -5,7 +5,7 @@ use init::{Event, State};
 use wire::link::{FromInit, FromSupervise, Name, SIZE};
 
 use crate::os::{self, Errno, Fd};
-use crate::say;
+use crate::{say, watchdog};
 
 /// The link to the `supervise` that runs now.
 pub struct Link {
@@ -111,6 +111,9 @@ impl Link {
             (FromSupervise::Stdio, Some(fd)) => take_stdio(state, &fd),
             (FromSupervise::Hold { .. } | FromSupervise::Stdio, None) => {
                 self.complain("sent no descriptor with a message that needs one");
+            }
+            (FromSupervise::Watchdog { device, timeout_ms }, _) => {
+                watchdog::obey(state, &device, timeout_ms);
             }
             (
                 FromSupervise::Ack { .. }

@@ -1,6 +1,7 @@
 //! PID 1: the shell around [`init::State`]. It reaps everything, keeps `supervise` alive, tells it
 //! of exits and signals, keeps descriptors for it, and ends the machine, the container or the
-//! subtree. It starts nothing else, reads no configuration and has no heap.
+//! subtree. It starts nothing else, but for a shell
+//! when `supervise` cannot be started, reads no configuration and has no heap.
 //!
 //! Invariant: from the loop on it does not end, unless all is over; a fatal signal makes it
 //! execute itself again and go on.
@@ -19,7 +20,9 @@ mod program;
 mod region;
 mod run;
 mod say;
+mod shell;
 mod storage;
+mod watchdog;
 
 use core::ffi::{CStr, c_char, c_int};
 use core::panic::PanicInfo;

@@ -81,6 +81,14 @@ pub fn execute_again() {
     }
 }
 
+/// Executes `path` with our environment and one option. Returns if it cannot.
+pub fn execute_with(path: &CStr, option: &CStr) {
+    let arguments = [path.as_ptr(), option.as_ptr(), null()];
+    let envp = ENVP.load(Ordering::Relaxed);
+    // SAFETY: the path is a C string and both arrays end with null.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), envp) };
+}
+
 /// Executes `path` with our environment; its arguments are the last `command` ones of ours, after
 /// a `--`, if that is not 0. Returns if it cannot. To be called in a child only: it overwrites an
 /// argument.

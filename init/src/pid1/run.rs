@@ -7,7 +7,7 @@ use wire::link::FromSupervise;
 use crate::children::{self, Supervise};
 use crate::link::{Link, Read};
 use crate::os::{self, Dead, Errno, Fd};
-use crate::{boot, last, say};
+use crate::{boot, last, say, shell, watchdog};
 
 /// So many children are reaped, or messages read, before the others have their turn: nobody who
 /// forks or talks without end keeps init from the rest.
@@ -99,6 +99,8 @@ impl Init<'_> {
                 os::kill(Some(pid), libc::SIGKILL);
                 self.link.close(self.state);
             }
+            Action::Feed => watchdog::feed(self.state),
+            Action::OpenShell => self.open_shell(),
             Action::End(ending) => last::run(self.state, self.signals, ending),
         }
     }
@@ -110,6 +112,18 @@ impl Init<'_> {
                 say::failure("start", self.supervise.path.to_bytes(), error);
                 self.link.close(self.state);
                 self.step(Event::NotStarted);
+            }
+        }
+    }
+
+    fn open_shell(&mut self) {
+        let line = say::line("warning: ").text(self.supervise.path.to_bytes());
+        say::warning(line.text(" cannot be started: a shell is opened on the console"));
+        match shell::open() {
+            Ok(pid) => self.step(Event::ShellOpened(pid)),
+            Err(error) => {
+                say::failure("open", b"a shell", error);
+                self.step(Event::ShellNotOpened);
             }
         }
     }

@@ -9,12 +9,12 @@ use init::line::Line;
 use init::mounts::{Mount, Parser, Table};
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use crate::children::{self, Outcome};
-use crate::os::{self, Errno, Fd};
+use crate::children::{self, Outcome, Wait};
+use crate::os::{self, Errno};
 use crate::say;
 
 /// All of it takes no longer.
-const ALL_MS: u64 = 90_000;
+pub const ALL_MS: u64 = 90_000;
 /// Writing to a slow disk what a big machine's memory holds for it.
 const SYNC_MS: u64 = 60_000;
 /// One unmount.
@@ -23,8 +23,8 @@ const STEP_MS: u64 = 10_000;
 const ROUNDS_MAX: u32 = 32;
 
 /// Releases all storage.
-pub fn release(signals: &Fd) {
-    let mut work = Work { signals, by: os::now().plus_ms(ALL_MS), hanging: [0; HANGING_MAX] };
+pub fn release(wait: &Wait<'_>) {
+    let mut work = Work { wait, by: os::now().plus_ms(ALL_MS), hanging: [0; HANGING_MAX] };
     work.swap_off();
     work.sync();
     let mut table = Table::new();
@@ -42,7 +42,7 @@ pub fn release(signals: &Fd) {
 }
 
 struct Work<'a> {
-    signals: &'a Fd,
+    wait: &'a Wait<'a>,
     by: Instant,
     /// Fingerprints of what hangs: it is not touched again.
     hanging: [u64; HANGING_MAX],
@@ -66,7 +66,7 @@ impl Work<'_> {
             return Err(Errno(libc::ETIMEDOUT));
         }
         let by = now.plus_ms(limit_ms).min(self.by);
-        match children::do_in_child(self.signals, by, task) {
+        match children::do_in_child(self.wait, by, task) {
             Outcome::Done(result) => result,
             Outcome::Hangs => {
                 let line = say::line("warning: cannot ").text(what).text(" ");

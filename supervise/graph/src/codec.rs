@@ -7,7 +7,7 @@
 //!                                28  hash      u64, FNV-1a of everything from 36 on
 //! 36  offsets   (services + 1) × u32: where each record begins, and where the last one ends
 //!     index     names × (offset u32, service u32), sorted by the name at the offset
-//!     head      operators and shutdown budget
+//!     head      operators, shutdown budget, watchdog
 //!     records   one service each, its name first
 //!     aliases   names that services provide
 //! ```
@@ -23,11 +23,11 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Graph, Kind, LogTo, Process, Service, ServiceId, fingerprint::fnv1a};
+use crate::{Graph, Kind, LogTo, Process, Service, ServiceId, Watchdog, fingerprint::fnv1a};
 
 const MAGIC: [u8; 8] = *b"cooper\x1ag";
 /// Changes with every change of the types: a reader reads its own version only.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const AT_CRC: usize = 8;
 const AT_VERSION: usize = 12;
@@ -42,6 +42,7 @@ const BODY: usize = 36;
 struct Head {
     operators: Vec<String>,
     shutdown_budget_ms: u32,
+    watchdog: Option<Watchdog>,
 }
 
 /// The binary form of `graph`: the same graph, the same bytes.
@@ -52,6 +53,7 @@ pub fn encode(graph: &Graph) -> Vec<u8> {
     let head = postcard_of(&Head {
         operators: graph.operators.clone(),
         shutdown_budget_ms: graph.shutdown_budget_ms,
+        watchdog: graph.watchdog.clone(),
     });
     let records: Vec<Vec<u8>> = graph.services.iter().map(postcard_of).collect();
     let mut names: Vec<(&str, u32, Option<u32>)> = Vec::new();
@@ -258,12 +260,19 @@ impl<'a> View<'a> {
         self.head().map_or(0, |head| head.shutdown_budget_ms)
     }
 
+    /// The hardware watchdog that is to be armed.
+    #[must_use]
+    pub fn watchdog(&self) -> Option<Watchdog> {
+        self.head()?.watchdog
+    }
+
     /// Decodes everything.
     #[must_use]
     pub fn graph(&self) -> Graph {
         Graph {
             operators: self.operators(),
             shutdown_budget_ms: self.shutdown_budget_ms(),
+            watchdog: self.watchdog(),
             services: self.ids().filter_map(|id| self.service(id).ok()).collect(),
         }
     }

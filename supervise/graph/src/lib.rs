@@ -29,6 +29,7 @@ pub use fingerprint::{fingerprint, fnv1a};
 pub use model::{
     Bundle, Condition, ConditionTest, Graph, Health, KillMode, Kind, LogSpec, LogTo, OnChange,
     Probe, Process, Readiness, Reload, RestartPolicy, RestartSpec, Service, ServiceId, StopSpec,
+    Watchdog,
 };
 pub use nearest::nearest;
 pub use process::{

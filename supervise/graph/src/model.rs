@@ -16,8 +16,19 @@ pub struct Graph {
     pub operators: Vec<String>,
     /// The longest that a whole shutdown may take before the final phase begins.
     pub shutdown_budget_ms: u32,
+    /// The hardware watchdog that init arms, if `node.toml` asks for one.
+    pub watchdog: Option<Watchdog>,
     /// The services; a [`ServiceId`] is an index into it.
     pub services: Vec<Service>,
+}
+
+/// A hardware watchdog: it resets a machine that nobody supervises.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Watchdog {
+    /// Its device: a path of at most 48 bytes, as the link to init has it.
+    pub device: String,
+    /// How long after the last sign of life.
+    pub timeout_ms: u32,
 }
 
 /// One service, as its file says, with defaults filled in and names resolved.

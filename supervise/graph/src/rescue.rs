@@ -31,6 +31,7 @@ pub fn rescue() -> Graph {
     Graph {
         operators: Vec::new(),
         shutdown_budget_ms: SHUTDOWN_BUDGET_MS,
+        watchdog: None,
         services: vec![rescue_shell(), bundle],
     }
 }

@@ -52,6 +52,7 @@ fn one_service_is_read_without_the_others() {
     assert!(!view.is_empty());
     assert_eq!(view.operators(), graph.operators);
     assert_eq!(view.shutdown_budget_ms(), 90_000);
+    assert_eq!(view.watchdog(), graph.watchdog);
     for (id, service) in view.ids().zip(&graph.services) {
         assert_eq!(view.name(id), Some(service.name.as_str()));
         assert_eq!(view.find(&service.name), Some(id));

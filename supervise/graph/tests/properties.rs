@@ -13,7 +13,7 @@ use graph::{
     CapabilitySet, CgroupSpec, Condition, ConditionTest, Environment, Graph, Health, KillMode,
     Kind, LimitSpec, LogSpec, LogTo, MountSpec, OnChange, Probe, Process, Readiness, Reload,
     RestartPolicy, RestartSpec, RunSpec, Service, ServiceId, StopSpec, TtySpec, UserSpec, View,
-    diff, encode, fingerprint,
+    Watchdog, diff, encode, fingerprint,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -206,7 +206,8 @@ fn service() -> impl Strategy<Value = (Service, [Vec<u32>; 4])> {
 
 /// A valid graph: names are unique, relations lead back and ascend, conflicts are mutual.
 fn graph() -> impl Strategy<Value = Graph> {
-    (vec(service(), 0..12), texts(), any::<u32>()).prop_map(|(parts, operators, budget)| {
+    let head = (texts(), any::<u32>(), option::of((".{0,20}", any::<u32>())));
+    (vec(service(), 0..12), head).prop_map(|(parts, (operators, budget, watchdog))| {
         let count = u32::try_from(parts.len()).unwrap();
         let fold = |wishes: &[u32], below: u32| -> Vec<ServiceId> {
             let mut ids: Vec<_> =
@@ -233,7 +234,8 @@ fn graph() -> impl Strategy<Value = Graph> {
         for (a, b) in conflicts {
             services[usize::try_from(a).unwrap()].conflicts.push(ServiceId(b));
         }
-        Graph { operators, shutdown_budget_ms: budget, services }
+        let watchdog = watchdog.map(|(device, timeout_ms)| Watchdog { device, timeout_ms });
+        Graph { operators, shutdown_budget_ms: budget, watchdog, services }
     })
 }
 

@@ -42,7 +42,8 @@ pub enum FromInit {
         request: Request,
     },
     /// Are you alive? The first message on a link when no other waits, so that a `supervise` which
-    /// hangs before it begins is noticed; then only while a hardware watchdog is armed.
+    /// hangs before it begins is noticed; then only while a hardware watchdog is armed, to which
+    /// the answer is the proof that it need not reset the machine.
     Ping {
         /// Acknowledge this.
         seq: u64,
@@ -145,6 +146,13 @@ pub enum FromSupervise {
     },
     /// Use the descriptor that comes along as standard output and error (the catch-all log).
     Stdio,
+    /// Arm this hardware watchdog, and keep it from running out while `supervise` answers.
+    Watchdog {
+        /// The device's path, which must be as short as a name.
+        device: Name,
+        /// How long after the last answer it resets the machine, milliseconds. 0: disarm it.
+        timeout_ms: u32,
+    },
 }
 
 /// A held descriptor's name: 1 to [`NAME_MAX`] printable ASCII bytes.
@@ -262,6 +270,7 @@ mod kind {
     pub const FINAL: u8 = 69;
     pub const DEADLINE: u8 = 70;
     pub const STDIO: u8 = 71;
+    pub const WATCHDOG: u8 = 72;
 }
 
 impl FromInit {
@@ -346,6 +355,9 @@ impl FromSupervise {
                 Writer::new(kind::DEADLINE).put([request.byte()]).put(after_ms.to_le_bytes()).bytes
             }
             Self::Stdio => Writer::new(kind::STDIO).bytes,
+            Self::Watchdog { device, timeout_ms } => {
+                Writer::new(kind::WATCHDOG).put(timeout_ms.to_le_bytes()).name(device).bytes
+            }
         }
     }
 
@@ -364,6 +376,7 @@ impl FromSupervise {
             },
             kind::DEADLINE => Self::Deadline { request: fields.ending()?, after_ms: fields.u32() },
             kind::STDIO => Self::Stdio,
+            kind::WATCHDOG => Self::Watchdog { timeout_ms: fields.u32(), device: fields.name()? },
             other => return Err(Error::Kind(other)),
         };
         fields.nothing_left(message)

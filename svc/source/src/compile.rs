@@ -13,6 +13,7 @@ use crate::{
     text::{At, FileId, Sources},
     tree::{Files, Found},
     value::{self, Value},
+    watchdog,
 };
 
 /// Compiles what was found. None: `findings` has an error.
@@ -42,8 +43,8 @@ pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
     if findings.has_errors() {
         return None;
     }
-    let operators = node.operators;
-    Some(Graph { operators, shutdown_budget_ms: node.shutdown_budget_ms, ..graph? })
+    let Node { operators, shutdown_budget_ms, watchdog, .. } = node;
+    Some(Graph { operators, shutdown_budget_ms, watchdog, ..graph? })
 }
 
 /// What `node.toml` says to the graph.
@@ -52,14 +53,16 @@ struct Node {
     services: Vec<Named>,
     operators: Vec<String>,
     shutdown_budget_ms: u32,
+    watchdog: Option<graph::Watchdog>,
 }
 
 fn node(found: &Found, findings: &mut Findings) -> Node {
     let schema = Schema::new(NODE);
-    let value = match found.node {
+    let mut value = match found.node {
         Some(file) => value::parse(&found.sources, file, findings).0,
         None => Value { at: At::NOWHERE, data: value::Data::Table(Vec::new()) },
     };
+    reader::expand_shorthands(&schema, &mut value);
     let fields = reader::read(&schema, ELSEWHERE, &value, findings);
     let read = Typed { schema: &schema, fields: &fields };
     Node {
@@ -67,6 +70,7 @@ fn node(found: &Found, findings: &mut Findings) -> Node {
         services: read.named("services"),
         operators: read.texts("control.operators"),
         shutdown_budget_ms: read.millis("shutdown.budget"),
+        watchdog: watchdog::read(read, findings),
     }
 }
 

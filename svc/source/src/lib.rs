@@ -26,6 +26,7 @@ mod text;
 mod tree;
 mod units;
 mod value;
+mod watchdog;
 
 use graph::Graph;
 

@@ -376,7 +376,7 @@ fn assemble(
         service.conflicts = enemies.remove(&index).into_iter().flatten().collect();
         Some(service)
     });
-    Graph { operators: Vec::new(), shutdown_budget_ms: 0, services: services.collect() }
+    Graph { services: services.collect(), ..Graph::default() }
 }
 
 /// The service with its relations: sorted, and each other service in one of them only, the

@@ -136,6 +136,12 @@ impl Fd {
         check(unsafe { libc::dup2(self.0, number) }).map(drop)
     }
 
+    /// Makes it, a terminal that is nobody's, the terminal of our session.
+    pub fn become_terminal(&self) -> Result<(), Errno> {
+        // SAFETY: the argument is a number; 0 takes it from nobody.
+        check(unsafe { libc::ioctl(self.0, libc::TIOCSCTTY, 0) }).map(drop)
+    }
+
     /// Detaches it, a loop device, from its file.
     pub fn detach_loop(&self) -> Result<(), Errno> {
         /// LOOP_CLR_FD of linux/loop.h.

@@ -7,6 +7,7 @@ mod fd;
 mod process;
 mod signal;
 mod socket;
+mod watchdog;
 
 use core::ffi::{CStr, c_int};
 use core::mem;

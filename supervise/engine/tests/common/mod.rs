@@ -88,7 +88,7 @@ pub fn bundle(name: &str) -> Service {
 }
 
 pub fn graph(services: Vec<Service>) -> Graph {
-    Graph { operators: Vec::new(), shutdown_budget_ms: 60_000, services }
+    Graph { shutdown_budget_ms: 60_000, services, ..Graph::default() }
 }
 
 pub fn ids(graph: &Graph) -> impl DoubleEndedIterator<Item = ServiceId> + use<> {

@@ -1,7 +1,7 @@
 //! Graphs to test with.
 #![allow(dead_code, clippy::indexing_slicing, reason = "for tests, of which each uses a part")]
 
-use graph::{Bundle, Graph, Kind, OnChange, Service, ServiceId, fingerprint};
+use graph::{Bundle, Graph, Kind, OnChange, Service, ServiceId, Watchdog, fingerprint};
 
 /// A service that is valid at any place of a graph: a process with something in every field.
 pub fn longrun(name: &str) -> Service {
@@ -48,5 +48,10 @@ pub fn sample() -> Graph {
     services[3].requires = vec![ServiceId(0), ServiceId(1)];
     services[3].after = vec![ServiceId(2)];
     services[4].wants = vec![ServiceId(3)];
-    Graph { operators: vec!["alice".into(), "@wheel".into()], shutdown_budget_ms: 90_000, services }
+    Graph {
+        operators: vec!["alice".into(), "@wheel".into()],
+        shutdown_budget_ms: 90_000,
+        watchdog: Some(Watchdog { device: "/dev/watchdog".into(), timeout_ms: 60_000 }),
+        services,
+    }
 }

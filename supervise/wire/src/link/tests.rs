@@ -27,7 +27,7 @@ fn from_init() -> [FromInit; 7] {
     ]
 }
 
-fn from_supervise() -> [FromSupervise; 7] {
+fn from_supervise() -> [FromSupervise; 8] {
     [
         FromSupervise::Ack { seq: 0x0102_0304_0506_0708 },
         FromSupervise::Hold { name: name("control") },
@@ -36,6 +36,7 @@ fn from_supervise() -> [FromSupervise; 7] {
         FromSupervise::Final { request: Request::Exit, exit_status: 137, grace_ms: 3000 },
         FromSupervise::Deadline { request: Request::Kexec, after_ms: u32::MAX },
         FromSupervise::Stdio,
+        FromSupervise::Watchdog { device: name("/dev/watchdog0"), timeout_ms: 60_000 },
     ]
 }
 
