@@ -71,7 +71,8 @@ pub struct Sysctl {
 pub struct Mount {
     /// Where: an absolute path.
     pub at: String,
-    /// The file system's type, as in `/proc/filesystems`; `bind` for a directory of itself.
+    /// The file system's type, as in `/proc/filesystems`; `bind` for a directory of itself;
+    /// `any` for what is mounted there in any case (`/`).
     pub fstype: String,
     /// Its source, as `/proc/self/mountinfo` shows it; the type's name where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

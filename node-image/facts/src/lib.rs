@@ -11,8 +11,14 @@
 
 mod entry;
 mod hardware;
+mod library;
+mod merge;
 mod node;
+mod problem;
 mod profile;
+#[cfg(feature = "read")]
+pub mod read;
+mod recognise;
 pub mod section;
 
 pub use entry::{
@@ -20,6 +26,9 @@ pub use entry::{
     Severity, Sysctl,
 };
 pub use hardware::{Boot, Firmware, Hardware, Match, Parameter, Trap};
+pub use library::{Choice, Library, Merged};
 pub use node::{Node, Settings};
+pub use problem::{About, Problem};
 pub use profile::Profile;
+pub use recognise::{Machine, mismatch, recognise};
 pub use section::Section;

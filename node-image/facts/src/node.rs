@@ -60,6 +60,8 @@ pub struct Settings {
     pub firmware: Option<String>,
     /// Resource limits that all services begin with.
     pub limits: BTreeMap<String, String>,
+    /// Kernel parameters, which count more than those of profiles.
+    pub sysctl: BTreeMap<String, String>,
 }
 
 impl Node {
