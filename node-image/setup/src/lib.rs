@@ -13,7 +13,10 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroups;
+pub mod files;
 mod finding;
+pub mod glob;
+pub mod modules;
 pub mod mountinfo;
 mod realtime;
 mod report;
@@ -68,8 +71,8 @@ pub fn apply(section: Section, json: &str, root: &Root) -> Result<u8, Error> {
     let mut report = Report::new(section.name(), &mut out);
     match section {
         Section::Cgroups => cgroups::apply(&table(section, json)?, root, &mut report),
+        Section::Modules => modules::apply(&table(section, json)?, root, &mut report),
         Section::Mounts
-        | Section::Modules
         | Section::Sysctl
         | Section::Hostname
         | Section::MachineId

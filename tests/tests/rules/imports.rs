@@ -99,7 +99,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "node-setup",
         rooms: &["facts"],
-        crates: &["flate2", "lzma-rust2", "rustix", "ruzstd", "serde", "serde_json", "thiserror"],
+        crates: &["flate2", "rustix", "ruzstd", "serde", "serde_json", "thiserror", "xz4rust"],
         pure: false,
         long_lived: false,
     },
