@@ -21,6 +21,9 @@ pub mod mountinfo;
 mod realtime;
 mod report;
 mod root;
+pub mod sysctl;
+
+use std::convert::Infallible;
 
 use facts::Section;
 use serde::de::DeserializeOwned;
@@ -60,6 +63,20 @@ pub enum Error {
         /// What the parser says.
         reason: serde_json::Error,
     },
+    /// The kernel's messages cannot be had.
+    #[error("cannot watch for what is new: {0}")]
+    Watch(std::io::Error),
+}
+
+impl Error {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Section(_) | Self::NoTable { .. } | Self::Table { .. } => BAD_INPUT,
+            Self::Watch(_) => FAILED,
+        }
+    }
 }
 
 /// Makes a section of the table, as JSON, true. The exit code.
@@ -72,8 +89,8 @@ pub fn apply(section: Section, json: &str, root: &Root) -> Result<u8, Error> {
     match section {
         Section::Cgroups => cgroups::apply(&table(section, json)?, root, &mut report),
         Section::Modules => modules::apply(&table(section, json)?, root, &mut report),
+        Section::Sysctl => sysctl::apply(&table(section, json)?, root, &mut report),
         Section::Mounts
-        | Section::Sysctl
         | Section::Hostname
         | Section::MachineId
         | Section::Limits
@@ -86,6 +103,18 @@ pub fn apply(section: Section, json: &str, root: &Root) -> Result<u8, Error> {
         | Section::Filesystems => return Err(Error::Section(section.name().to_owned())),
     }
     Ok(report.finish())
+}
+
+/// Keeps a section true from now on, until it is killed. Only `sysctl` has something to watch.
+///
+/// # Errors
+/// If it is no such table, or cannot be watched.
+pub fn watch(section: Section, json: &str, root: &Root) -> Result<Infallible, Error> {
+    let Section::Sysctl = section else { return Err(Error::Section(section.name().to_owned())) };
+    let mut out = std::io::stdout();
+    let mut report = Report::new(section.name(), &mut out);
+    let reason = sysctl::watch::watch(&table(section, json)?, root, &mut report);
+    reason.map_err(Error::Watch)
 }
 
 /// The table of a section.

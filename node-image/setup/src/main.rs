@@ -1,7 +1,8 @@
-//! `node-setup [--root DIR] SECTION`: makes a section of the node's table true.
+//! `node-setup [--root DIR] SECTION [--watch]`: makes a section of the node's table true.
 //!
 //! Services of a node run it, once each at boot and again when their section changes; the section
-//! is in `COOPER_SETUP`. It says each thing that it changed and each that it could not.
+//! is in `COOPER_SETUP`. It says each thing that it changed and each that it could not. With
+//! `--watch` it stays and does so for what comes into being later: `sysctl` only.
 //!
 //! Exit status: 0 done; 100 bad input; 111 something that is needed could not be done.
 
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use facts::Section;
 use node_setup::{BAD_INPUT, Error, Root};
 
-const USAGE: &str = "usage: node-setup [--root DIR] SECTION";
+const USAGE: &str = "usage: node-setup [--root DIR] SECTION [--watch]";
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -23,25 +24,26 @@ fn main() -> ExitCode {
         ["--root", directory, words @ ..] => (Root::at(Path::new(directory)), words),
         words => (Root::default(), words),
     };
-    match run(words, &root) {
-        Ok(code) => ExitCode::from(code),
-        Err(message) => {
-            eprintln!("node-setup: fatal: {message}");
-            ExitCode::from(BAD_INPUT)
+    let ended = match words {
+        [name] => run(name, |section, json| node_setup::apply(section, json, &root)),
+        [name, "--watch"] => run(name, |section, json| {
+            node_setup::watch(section, json, &root).map(|never| match never {})
+        }),
+        [..] => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(BAD_INPUT);
         }
-    }
+    };
+    ExitCode::from(ended.unwrap_or_else(|error| {
+        eprintln!("node-setup: fatal: {error}");
+        error.code()
+    }))
 }
 
-fn run(words: &[&str], root: &Root) -> Result<u8, String> {
-    match words {
-        [name] => apply(name, root).map_err(|error| error.to_string()),
-        [..] => Err(USAGE.to_owned()),
-    }
-}
-
-fn apply(name: &str, root: &Root) -> Result<u8, Error> {
+/// Calls `what` with a section and its table.
+fn run(name: &str, what: impl FnOnce(Section, &str) -> Result<u8, Error>) -> Result<u8, Error> {
     let section = Section::named(name).ok_or_else(|| Error::Section(name.to_owned()))?;
     let json = std::env::var(facts::section::VARIABLE)
         .map_err(|_| Error::NoTable { section: section.name() })?;
-    node_setup::apply(section, &json, root)
+    what(section, &json)
 }
