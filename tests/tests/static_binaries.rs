@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
-const PROGRAMS: [&str; 5] = ["init", "supervise", "cooper-log", "svc", "node-setup"];
+const PROGRAMS: [&str; 6] = ["init", "supervise", "cooper-log", "svc", "node-setup", "login1"];
 
 fn program(arch: &str, name: &str) -> PathBuf {
     let root = std::env::var_os("STATIC").expect("STATIC names the built binaries");
@@ -39,7 +39,7 @@ fn every_program_is_static_and_of_its_architecture() {
 fn sizes_keep_to_their_budget() {
     // Bytes. A program that grows past this has grown a dependency: look at which.
     let budgets = [("init", 64 << 10), ("supervise", 1 << 20), ("cooper-log", 1 << 20)];
-    let tools = [("svc", 3 << 20), ("node-setup", 1 << 20)];
+    let tools = [("svc", 3 << 20), ("node-setup", 1 << 20), ("login1", 384 << 10)];
     for arch in ARCHES {
         for (name, most) in budgets.into_iter().chain(tools) {
             let size = std::fs::metadata(program(arch, name)).expect("it was built").len();

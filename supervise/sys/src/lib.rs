@@ -9,7 +9,6 @@
 //! and no panic.
 
 pub mod cgroup;
-pub mod clock;
 pub mod environment_file;
 pub mod fifo;
 pub mod file;

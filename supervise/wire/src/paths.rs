@@ -29,6 +29,8 @@ pub const CATCH_ALL: &str = "cooper";
 pub const GRAPHS: &str = "/var/lib/cooper/graph";
 /// Log files: `NAME/current`.
 pub const LOGS: &str = "/var/log/cooper";
+/// How the last shutdowns went.
+pub const LAST_SHUTDOWN: &str = "/var/lib/cooper/last-shutdown.json";
 /// Service files, the later wins whole.
 pub const SERVICES: [&str; 3] =
     ["/usr/lib/cooper/services", "/etc/cooper/services", "/run/cooper/services"];

@@ -97,16 +97,16 @@ const ROOMS: &[Room] = &[
         long_lived: false,
     },
     Room {
+        name: "login1",
+        rooms: &["sys", "wire"],
+        crates: &["rustix", "serde", "serde_json", "thiserror"],
+        pure: false,
+        long_lived: true,
+    },
+    Room {
         name: "node-setup",
         rooms: &["facts"],
         crates: &["flate2", "rustix", "ruzstd", "serde", "serde_json", "thiserror", "xz4rust"],
-        pure: false,
-        long_lived: false,
-    },
-    Room {
-        name: "doctor",
-        rooms: &["facts", "node-setup", "sys"],
-        crates: &["flate2", "rustix", "serde", "toml"],
         pure: false,
         long_lived: false,
     },
