@@ -9,6 +9,7 @@
 //! and no panic.
 
 pub mod cgroup;
+pub mod clock;
 pub mod environment_file;
 pub mod fifo;
 pub mod file;

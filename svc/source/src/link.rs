@@ -76,7 +76,7 @@ pub(crate) fn link(
     let providers = Providers::new(&drafts, findings);
     let resolver = Resolver { providers: &providers, templates };
     let edges: Vec<Vec<Edge>> =
-        drafts.iter().map(|draft| resolver.edges(draft, findings)).collect();
+        (0..drafts.len()).map(|index| resolver.edges(index, &drafts, findings)).collect();
     let conflicts = drafts.iter().enumerate();
     let conflicts = conflicts.map(|(index, draft)| resolver.conflicts(index, draft, findings));
     let conflicts = mutual(conflicts.collect());
@@ -105,7 +105,11 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn edges(&self, draft: &Draft, findings: &mut Findings) -> Vec<Edge> {
+    fn edges(&self, index: usize, drafts: &[&Draft], findings: &mut Findings) -> Vec<Edge> {
+        let Some(draft) = drafts.get(index) else { return Vec::new() };
+        for named in draft.wants.iter().filter(|_| self.providers.is_up(index)) {
+            self.undecided(named, findings);
+        }
         let mut edges = Vec::new();
         let mut add = |named: &Named, relation, findings: &mut Findings| {
             let found = self.find(named, relation, findings);
@@ -141,13 +145,10 @@ impl Resolver<'_> {
             (_, Meaning::One(one)) => Some(one),
             (Relation::Wants, Meaning::Any(_)) => None,
             (Relation::Requires | Relation::Log, Meaning::Any(several)) => {
+                let message = self.any_of(named, several);
                 findings.error(
                     named.at,
-                    format!(
-                        "`{}` can be any of {}, and nothing says which",
-                        named.name,
-                        self.providers.list(several)
-                    ),
+                    message,
                     "name one of them in `services` of node.toml, or here",
                 );
                 None
@@ -159,6 +160,19 @@ impl Resolver<'_> {
         };
         let all = self.providers.all(&named.name).iter();
         all.map(move |&to| (to, if chosen == Some(to) { relation } else { Relation::After }))
+    }
+
+    /// The node would come up without what a name stands for, because nobody chose.
+    fn undecided(&self, named: &Named, findings: &mut Findings) {
+        if let Meaning::Any(several) = self.providers.meaning(&named.name) {
+            let help = "name one of them in `services` of node.toml: it goes on without";
+            findings.warning(named.at, self.any_of(named, several), help);
+        }
+    }
+
+    fn any_of(&self, named: &Named, several: &[usize]) -> String {
+        let list = self.providers.list(several);
+        format!("`{}` can be any of {list}, and nothing says which", named.name)
     }
 
     /// What must be there and is not is an error; what may be absent is told only if it looks like

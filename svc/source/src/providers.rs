@@ -113,6 +113,11 @@ impl<'a> Providers<'a> {
         }
     }
 
+    /// Whether `default` brings it up.
+    pub fn is_up(&self, index: usize) -> bool {
+        self.up.contains(&index)
+    }
+
     /// Whether who looks for `name` finds this one.
     pub fn is_meant(&self, index: usize, name: &str) -> bool {
         matches!(self.meaning(name), Meaning::One(one) if one == index)

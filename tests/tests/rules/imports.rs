@@ -111,6 +111,13 @@ const ROOMS: &[Room] = &[
         long_lived: false,
     },
     Room {
+        name: "doctor",
+        rooms: &["facts", "node-setup", "sys"],
+        crates: &["flate2", "rustix", "serde", "toml"],
+        pure: false,
+        long_lived: false,
+    },
+    Room {
         name: "node-image",
         rooms: &["graph", "source"],
         crates: &["anyhow", "clap", "cpio", "flate2", "serde", "serde_json", "sha2", "tar"],
