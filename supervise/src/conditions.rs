@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use graph::{Condition, ConditionTest};
+use sys::spawn::PathTest;
 use wire::link::Role;
 
 use crate::places::words;
@@ -45,27 +46,29 @@ impl Facts {
         Self { role, command_line: None, hardware: None }
     }
 
-    /// The index of the first condition that does not hold.
+    /// The index of the first condition that does not hold. Paths are not looked at: there may be
+    /// a disk behind them, which is the child's to wait for ([`paths`]).
     pub fn unmet(&mut self, conditions: &[Condition]) -> Option<u8> {
         let unmet = conditions
             .iter()
-            .position(|condition| self.holds(&condition.test) == condition.negated);
+            .position(|condition| self.holds(&condition.test) == Some(condition.negated));
         unmet.map(|index| u8::try_from(index).unwrap_or(u8::MAX))
     }
 
-    fn holds(&mut self, test: &ConditionTest) -> bool {
-        match test {
+    /// Nothing where it cannot be said here.
+    fn holds(&mut self, test: &ConditionTest) -> Option<bool> {
+        Some(match test {
             ConditionTest::KernelCommandLine(wanted) => {
                 let words = self.command_line.get_or_insert_with(|| words("/proc/cmdline"));
                 words.iter().any(|word| is_word(word, wanted))
             }
-            ConditionTest::PathExists(path) => fs::metadata(path).is_ok(),
+            ConditionTest::PathExists(_) => return None,
             ConditionTest::Virtualization(kind) => self.virtualization() == kind,
             ConditionTest::Architecture(wanted) => {
                 rustix::system::uname().machine().to_str() == Ok(wanted)
             }
             ConditionTest::Hardware(part) => self.hardware().contains(part.as_str()),
-        }
+        })
     }
 
     fn virtualization(&mut self) -> &'static str {
@@ -98,6 +101,22 @@ impl Facts {
     }
 }
 
+/// Those of `conditions` that the child looks at.
+pub fn paths(conditions: &[Condition]) -> Vec<PathTest<'_>> {
+    (0..=u8::MAX)
+        .zip(conditions)
+        .filter_map(|(index, condition)| match &condition.test {
+            ConditionTest::PathExists(path) => {
+                Some(PathTest { index, path, negated: condition.negated })
+            }
+            ConditionTest::KernelCommandLine(_)
+            | ConditionTest::Virtualization(_)
+            | ConditionTest::Architecture(_)
+            | ConditionTest::Hardware(_) => None,
+        })
+        .collect()
+}
+
 /// `word` is `wanted`, or `wanted=…`; or `wanted,…`: a console has its speed there.
 fn is_word(word: &str, wanted: &str) -> bool {
     word.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', ',']))
@@ -119,7 +138,14 @@ mod tests {
         let all = [here, absent, container];
         assert_eq!(facts.unmet(&all), None);
         let [here, absent, container] = all;
-        assert_eq!(facts.unmet(&[here, absent, container, vm]), Some(3));
+        let all = [here, container, absent, vm];
+        assert_eq!(facts.unmet(&all), Some(3));
+        let looked_at_by_the_child: Vec<_> =
+            paths(&all).iter().map(|test| (test.index, test.path, test.negated)).collect();
+        assert_eq!(
+            looked_at_by_the_child,
+            [(0, "/proc/self", false), (2, "/nowhere/at/all", true)]
+        );
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl Shell<'_> {
         process.run.oom_score_adj = self.world.spawner.own_oom_score_adj();
         let prepared = Prepared::new(&Order {
             process: &process,
+            paths: &[],
             argv: &process.exec,
             identity: None,
             stdin: Stdin::Null,

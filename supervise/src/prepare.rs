@@ -4,7 +4,7 @@ use std::path::Path;
 
 use graph::{LogTo, Probe, Process, Readiness, Reload, ServiceId};
 use rustix::io::Errno;
-use sys::spawn::{Order, Output, Prepared, Stdin};
+use sys::spawn::{Order, Output, PathTest, Prepared, Stdin};
 use sys::users::{Identity, Users};
 use unit::{Command, Exit, SpawnError, State, Step};
 use wire::paths;
@@ -48,6 +48,7 @@ impl Shell<'_> {
         name: &str,
         process: &Process,
         role: Role,
+        paths: &[PathTest<'_>],
     ) -> Result<Prepared, SpawnError> {
         let argv = self.argv(id, name, process, role);
         let identity = self.world.names.resolve(process)?;
@@ -80,6 +81,7 @@ impl Shell<'_> {
         let watchdog_us = u64::from(process.watchdog_ms).saturating_mul(1000);
         Prepared::new(&Order {
             process,
+            paths,
             argv: &argv,
             identity: identity.as_ref(),
             stdin: match &input {

@@ -17,6 +17,7 @@ use unit::{Command, Event, Exit, Incarnation, SpawnError, Step};
 
 use crate::apply::Apply;
 use crate::clock;
+use crate::conditions;
 use crate::exits::{Owner, Role};
 use crate::prepare::error_number;
 use crate::publish::spawn_error_text;
@@ -128,20 +129,28 @@ impl Shell<'_> {
         let Start { id, incarnation, role } = pending.start;
         match (role, outcome) {
             (Role::Main, Outcome::Executed) => self.tell(id, Event::Executed(incarnation)),
+            (Role::Main, Outcome::Unmet(condition)) => {
+                self.ended_unexecuted(pending, Event::Unmet(incarnation, condition));
+            }
             (Role::Main, Outcome::Failed(error)) => {
-                // Its end is of no interest any more: this is what it died of.
-                self.owners.remove(&pending.pid);
-                self.tell(id, Event::SpawnFailed(incarnation, error));
-                self.publish_changes();
-                self.table.clear_main(id);
+                self.ended_unexecuted(pending, Event::SpawnFailed(incarnation, error));
             }
             // A command answers by its end alone.
-            (Role::Command(_) | Role::Probe, Outcome::Executed) | (_, Outcome::Pending) => {}
+            (Role::Command(_) | Role::Probe, Outcome::Executed | Outcome::Unmet(_))
+            | (_, Outcome::Pending) => {}
             (Role::Command(_) | Role::Probe, Outcome::Failed(error)) => {
                 let why = spawn_error_text(error);
                 warn!(service = self.name(id), "cannot run its {}: {why}", role.word());
             }
         }
+    }
+
+    /// Its end is of no interest any more: `event` says what came of it.
+    fn ended_unexecuted(&mut self, pending: &Pending, event: Event) {
+        self.owners.remove(&pending.pid);
+        self.tell(pending.start.id, event);
+        self.publish_changes();
+        self.table.clear_main(pending.start.id);
     }
 
     fn start(&mut self, start: Start) -> Result<(), SpawnError> {
@@ -159,7 +168,11 @@ impl Shell<'_> {
         let (Kind::Longrun(process) | Kind::Oneshot(process)) = &service.kind else {
             return Err(definition(Errno::NOEXEC));
         };
-        let prepared = self.prepare(id, &service.name, process, role)?;
+        let paths = match role {
+            Role::Main => conditions::paths(&service.conditions),
+            Role::Command(_) | Role::Probe => Vec::new(),
+        };
+        let prepared = self.prepare(id, &service.name, process, role, &paths)?;
         let cgroup = self.world.cgroups.enter(&process.cgroup)?;
         let word = match role {
             Role::Main => {

@@ -157,6 +157,7 @@ fn ours(count: usize, program: &str, root: Option<&Root>) -> Result<(), Failure>
         let word = AtomicU32::new(0);
         let order = Order {
             process: &process,
+            paths: &[],
             argv: &process.exec,
             identity: None,
             stdin: Stdin::Null,
@@ -186,6 +187,7 @@ fn wait_executed(open: &mut Vec<sys::spawn::Report>) -> Result<(), Failure> {
             match report.outcome() {
                 Outcome::Executed => break,
                 Outcome::Failed(error) => return Err(format!("{error:?}").into()),
+                Outcome::Unmet(_) => return Err("there is no condition".into()),
                 Outcome::Pending => wait_readable(report.as_fd().as_raw_fd()),
             }
         }

@@ -16,7 +16,8 @@ pub enum Event {
     Reset,
     /// The main process exists.
     Spawned(Incarnation),
-    /// Its conditions do not hold, so it was not spawned; the index of the first that does not.
+    /// Its conditions do not hold, so its program was not executed; the index of the first that
+    /// does not. A condition that may have to wait for a disk is looked at by the process itself.
     Unmet(Incarnation, u8),
     /// The main process could not be made, or died before its program was executed. Told before
     /// the `Exited` of the same life, which then says nothing new.

@@ -27,8 +27,6 @@ impl Unit {
             Event::Stop => self.stop_start(turn, main),
             Event::Reset => self.failures = 0,
             Event::Spawned(_) => self.spawned(turn),
-            // Conditions are looked at before the process is made.
-            Event::Unmet(_, _) if exists => {}
             Event::Unmet(_, condition) => self.state = State::Skipped { condition },
             Event::SpawnFailed(_, error) => {
                 // No program ran: nothing to clean, and nothing for the finish command to do.

@@ -31,13 +31,8 @@ impl Unit {
                 }
                 Main::Alive | Main::Gone => {}
             },
-            // There is no process, and will be none.
-            Event::Unmet(_, _) => match left.main {
-                Main::Asked => self.main_gone(turn, stage, left, deadline, next),
-                // Conditions are looked at before a process is made.
-                Main::Alive | Main::Gone => {}
-            },
-            Event::SpawnFailed(_, _) => match left.main {
+            // There was no program, and will be none.
+            Event::Unmet(_, _) | Event::SpawnFailed(_, _) => match left.main {
                 Main::Asked | Main::Alive => self.main_gone(turn, stage, left, deadline, next),
                 Main::Gone => {}
             },

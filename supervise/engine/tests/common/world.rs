@@ -88,7 +88,9 @@ impl World {
                 choice(Event::SpawnFailed(life, refused), true),
                 choice(Event::Unmet(life, 0), true),
             ],
-            (State::Spawning { .. }, _) => vec![choice(Event::Executed(life), false)],
+            (State::Spawning { .. }, _) => {
+                vec![choice(Event::Executed(life), false), choice(Event::Unmet(life, 0), true)]
+            }
             (State::Starting { .. }, _) => {
                 let ready =
                     if oneshot { Event::Exited(life, Exit::Code(0)) } else { Event::Ready(life) };

@@ -15,7 +15,7 @@ use rustix::process::Rlimit;
 use unit::{SpawnError, Step};
 
 use super::clone::Sharing;
-use super::prepare::{Directory, Limit, Open, Prepared, Setting};
+use super::prepare::{Condition, Directory, Limit, Open, Prepared, Setting};
 use super::{credentials, environment, mounts, report, signals, terminal};
 use crate::Errno;
 use crate::raw;
@@ -77,9 +77,24 @@ pub(super) unsafe extern "C" fn entry(task: usize) -> ! {
     // SAFETY: whoever called clone borrowed this descriptor for longer than the clone; from then
     // on it is in a table of our own, where nothing closes it.
     let join = task.join.map(|directory| unsafe { BorrowedFd::borrow_raw(directory) });
-    let Err(error) = execute(task, join);
-    report::tell(line.as_fd(), error);
+    let Err(end) = execute(task, join);
+    report::tell(line.as_fd(), end);
     raw::exit_now(FAILED)
+}
+
+/// Why no program is executed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    /// The condition of this index does not hold.
+    Unmet(u8),
+    /// A step could not be done.
+    Failed(SpawnError),
+}
+
+impl From<SpawnError> for End {
+    fn from(error: SpawnError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// What went wrong in a step.
@@ -111,7 +126,7 @@ fn out_of_the_way(
     Ok(ManuallyDrop::new(moved))
 }
 
-fn execute(task: &mut Task, join: Option<BorrowedFd<'_>>) -> Result<Infallible, SpawnError> {
+fn execute(task: &mut Task, join: Option<BorrowedFd<'_>>) -> Result<Infallible, End> {
     // First of all, so that it can be stopped by a signal while it waits for a disk.
     signals::reset(task.signals);
     signals::restore(signals::Set::NONE);
@@ -120,6 +135,9 @@ fn execute(task: &mut Task, join: Option<BorrowedFd<'_>>) -> Result<Infallible, 
         enter(cgroup).at(Step::Cgroup)?;
     }
     raw::close_on_exec_from(FIRST_FREE.unsigned_abs()).at(Step::Log)?;
+    if let Some(unmet) = task.prepared.paths.iter().find(|condition| !holds(condition)) {
+        return Err(End::Unmet(unmet.index));
+    }
     let prepared = &mut task.prepared;
     standard(prepared)?;
     ready(prepared).at(Step::Notify)?;
@@ -143,7 +161,13 @@ fn execute(task: &mut Task, join: Option<BorrowedFd<'_>>) -> Result<Infallible, 
     credentials::become_user(prepared).at(Step::User)?;
     credentials::keep(prepared).at(Step::Capabilities)?;
     rustix::process::chdir(prepared.cwd.as_c_str()).at(Step::Cwd)?;
-    Err(exec(prepared)).at(Step::Exec)
+    Ok(Err(exec(prepared)).at(Step::Exec)?)
+}
+
+/// Whatever keeps a path from being looked at, it does not exist for this service.
+fn holds(condition: &Condition) -> bool {
+    let looked = rustix::fs::statat(rustix::fs::CWD, &*condition.path, AtFlags::empty());
+    looked.is_ok() != condition.negated
 }
 
 /// Opens a file, and leaves it open.

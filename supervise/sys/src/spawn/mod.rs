@@ -40,7 +40,7 @@ use self::score::Score;
 use self::stack::Stacks;
 use crate::raw;
 
-pub use prepare::{Order, Output, Prepared, Stdin};
+pub use prepare::{Order, Output, PathTest, Prepared, Stdin};
 pub use report::{Outcome, Report};
 
 /// Whose child a new process is.

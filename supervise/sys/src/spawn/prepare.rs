@@ -33,6 +33,8 @@ const WATCHDOG_PID_SIZE: usize = WATCHDOG_PID.len() + DIGITS_MAX + 1;
 pub struct Order<'a> {
     /// The definition.
     pub process: &'a Process,
+    /// Which paths must exist or must not. The child looks: there may be a disk behind them.
+    pub paths: &'a [PathTest<'a>],
     /// Its `exec`, or one of its commands with what is appended to it.
     pub argv: &'a [String],
     /// Its user, resolved; none: as this process.
@@ -47,6 +49,17 @@ pub struct Order<'a> {
     pub variables: &'a [(&'a str, &'a str)],
     /// Set `WATCHDOG_USEC` and `WATCHDOG_PID` to these microseconds and the process itself.
     pub watchdog_us: Option<u64>,
+}
+
+/// A condition that a path exists, or that it does not.
+#[derive(Clone, Copy, Debug)]
+pub struct PathTest<'a> {
+    /// What [`crate::spawn::Outcome::Unmet`] calls it.
+    pub index: u8,
+    /// Links are followed.
+    pub path: &'a str,
+    /// It must not exist.
+    pub negated: bool,
 }
 
 /// Standard input.
@@ -72,6 +85,7 @@ pub enum Output<'a> {
 /// An order, ready to be carried out without another allocation.
 #[derive(Debug)]
 pub struct Prepared {
+    pub(super) paths: Vec<Condition>,
     pub(super) programs: Vec<CString>,
     pub(super) argv: Strings,
     pub(super) environment: Strings,
@@ -95,6 +109,14 @@ pub struct Prepared {
     pub(super) cwd: CString,
     /// Its cgroup has a limit of memory.
     pub(super) memory_is_limited: bool,
+}
+
+/// [`PathTest`] with a C string.
+#[derive(Debug)]
+pub(super) struct Condition {
+    pub(super) index: u8,
+    pub(super) path: CString,
+    pub(super) negated: bool,
 }
 
 /// A value, and whether somebody asked for it: a default that an unprivileged tree or a container
@@ -182,6 +204,10 @@ impl Prepared {
         let room = of_files.saturating_add(usize::from(order.watchdog_us.is_some()));
         let cwd = if run.cwd.is_empty() { "/" } else { &run.cwd };
         Ok(Self {
+            paths: all(order.paths, |test| {
+                let PathTest { index, path, negated } = *test;
+                Ok(Condition { index, path: c_string(path)?, negated })
+            })?,
             programs: programs(order)?,
             argv: Strings::new(order.argv.iter().map(|word| c_string(word)), 0)?,
             environment: variables(order, room)?,

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use unit::{SpawnError, Step};
 
-use super::child::Task;
+use super::child::{End, Task};
 use super::score::Sharer;
 use super::stack::{Stack, Stacks};
 use crate::Errno;
@@ -15,13 +15,15 @@ use crate::raw;
 
 /// A record's size in bytes: step, error number.
 const SIZE: usize = 3;
+/// In the place of a step: the number is that of a condition which does not hold.
+const UNMET: u8 = 0;
 
 /// The parent's end: readable once the outcome is known.
 #[derive(Debug)]
 pub struct Report {
     line: OwnedFd,
     /// What the child told, before its end of the line was closed.
-    told: Cell<Option<SpawnError>>,
+    told: Cell<Option<End>>,
     /// What the child runs on and works with, until its end of the line is closed.
     loan: Loan,
 }
@@ -33,6 +35,8 @@ pub enum Outcome {
     Pending,
     /// It executed its program, or was killed before it could; its end tells which.
     Executed,
+    /// The condition of this index does not hold; it has ended.
+    Unmet(u8),
     /// It could not do this step, and has ended.
     Failed(SpawnError),
 }
@@ -70,7 +74,11 @@ impl Report {
                 Ok(SIZE) => self.told.set(Some(decode(record))),
                 Ok(_) | Err(_) => {
                     self.loan.returned.set(true);
-                    return self.told.get().map_or(Outcome::Executed, Outcome::Failed);
+                    return match self.told.get() {
+                        None => Outcome::Executed,
+                        Some(End::Unmet(index)) => Outcome::Unmet(index),
+                        Some(End::Failed(error)) => Outcome::Failed(error),
+                    };
                 }
             }
         }
@@ -106,14 +114,25 @@ pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), SpawnError> {
         .map_err(|errno| SpawnError { step: Step::Clone, errno: raw::number(errno) })
 }
 
-/// Says in the child what it could not do. Nobody is left to hear that this failed.
-pub(super) fn tell(line: BorrowedFd<'_>, error: SpawnError) {
-    let [low, high] = error.errno.to_le_bytes();
-    let record = [error.step.number(), low, high];
-    let _ = raw::retry(|| rustix::io::write(line, &record));
+/// Says in the child why it executes nothing. Nobody is left to hear that this failed.
+pub(super) fn tell(line: BorrowedFd<'_>, end: End) {
+    let _ = raw::retry(|| rustix::io::write(line, &encode(end)));
 }
 
-fn decode([step, low, high]: [u8; SIZE]) -> SpawnError {
+fn encode(end: End) -> [u8; SIZE] {
+    match end {
+        End::Unmet(index) => [UNMET, index, 0],
+        End::Failed(SpawnError { step, errno }) => {
+            let [low, high] = errno.to_le_bytes();
+            [step.number(), low, high]
+        }
+    }
+}
+
+fn decode([step, low, high]: [u8; SIZE]) -> End {
+    if step == UNMET {
+        return End::Unmet(low);
+    }
     let step = Step::of_number(step).unwrap_or(Step::Exec);
-    SpawnError { step, errno: u16::from_le_bytes([low, high]) }
+    End::Failed(SpawnError { step, errno: u16::from_le_bytes([low, high]) })
 }

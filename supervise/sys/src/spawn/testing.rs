@@ -57,6 +57,7 @@ pub(crate) fn sleeper() -> Process {
 pub(crate) fn order<'a>(process: &'a Process, identity: Option<&'a Identity>) -> Order<'a> {
     Order {
         process,
+        paths: &[],
         argv: &process.exec,
         identity,
         stdin: Stdin::Null,
@@ -93,6 +94,7 @@ impl Live {
         let live = Self::of(pid);
         match outcome(&report) {
             Outcome::Failed(error) => Err(error),
+            Outcome::Unmet(_) => unreachable!("there is no condition"),
             Outcome::Executed => Ok(live),
             Outcome::Pending => unreachable!("it was waited for"),
         }

@@ -166,6 +166,7 @@ impl World {
                 all.push(unseen(Main::Running { told: self.orphan }));
                 all.push(unseen(Main::Dead(Exit::Signal(9))));
                 if !self.orphan {
+                    all.push(told(Event::Unmet(LIFE, 1)));
                     all.extend(failures.map(|error| told(Event::SpawnFailed(LIFE, error))));
                 }
             }

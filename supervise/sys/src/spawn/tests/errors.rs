@@ -1,11 +1,13 @@
 //! Every step that can go wrong says which it was, and what the kernel said.
 
+use std::sync::atomic::AtomicU32;
+
 use graph::{CapabilitySet, LimitSpec, MountSpec, Process, TtySpec};
 use unit::Step;
 
 use crate::Errno;
 use crate::spawn::testing::*;
-use crate::spawn::{Kin, Order, Output, Prepared, Spawner, Stdin};
+use crate::spawn::{Kin, Order, Outcome, Output, PathTest, Prepared, Spawner, Stdin};
 use crate::testing::{Scratch, is_emulated, is_root};
 use crate::users::Identity;
 
@@ -164,4 +166,24 @@ fn a_child_that_failed_ends_with_the_status_of_shells() {
     let prepared = Prepared::new(&order(&process, None)).unwrap();
     let spawned = Spawner::new(Kin::Child).spawn(prepared, None, &word).unwrap();
     assert_eq!(reap(spawned.pid), 127 << 8);
+}
+
+#[test]
+fn a_condition_that_does_not_hold() {
+    let process = process(&["true"]);
+    let test = |index, path, negated| PathTest { index, path, negated };
+    let holds = [test(0, "/proc/self", false), test(1, "/nowhere/at/all", true)];
+    let others = [test(2, "/nowhere/at/all", false), test(3, "/proc/self", true)];
+    for other in others {
+        for mut spawner in [Spawner::new(Kin::Child), Spawner::without_clone3(Kin::Child)] {
+            let (first, second) = (holds[0], holds[1]);
+            let paths = [first, second, other];
+            let order = Order { paths: &paths, ..order(&process, None) };
+            let prepared = Prepared::new(&order).unwrap();
+            let spawned = spawner.spawn(prepared, None, &AtomicU32::new(0)).unwrap();
+            assert_eq!(outcome(&spawned.report), Outcome::Unmet(other.index));
+        }
+    }
+    let order = Order { paths: &holds, ..order(&process, None) };
+    drop(Live::with(&mut Spawner::new(Kin::Child), &order, None).expect("they hold"));
 }
