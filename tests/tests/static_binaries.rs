@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
-const PROGRAMS: [&str; 6] =
-    ["init", "supervise", "cooper-log", "svc", "node-setup", "login1"];
+const PROGRAMS: [&str; 6] = ["init", "supervise", "cooper-log", "svc", "node-setup", "login1"];
 
 fn program(arch: &str, name: &str) -> PathBuf {
     let root = std::env::var_os("STATIC").expect("STATIC names the built binaries");
