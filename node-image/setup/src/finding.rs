@@ -19,7 +19,8 @@ pub struct Need {
 impl fmt::Display for Need {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = self.by.join(", ");
-        match (self.why.as_str(), by.as_str()) {
+        // It is a sentence there, and a part of one here.
+        match (self.why.trim_end_matches('.'), by.as_str()) {
             ("", "") => Ok(()),
             (one, "") | ("", one) => write!(formatter, " ({one})"),
             (why, by) => write!(formatter, " ({why}; {by})"),

@@ -18,6 +18,7 @@ mod finding;
 pub mod glob;
 pub mod modules;
 pub mod mountinfo;
+pub mod mounts;
 mod realtime;
 mod report;
 mod root;
@@ -90,8 +91,8 @@ pub fn apply(section: Section, json: &str, root: &Root) -> Result<u8, Error> {
         Section::Cgroups => cgroups::apply(&table(section, json)?, root, &mut report),
         Section::Modules => modules::apply(&table(section, json)?, root, &mut report),
         Section::Sysctl => sysctl::apply(&table(section, json)?, root, &mut report),
-        Section::Mounts
-        | Section::Hostname
+        Section::Mounts => mounts::apply(&table(section, json)?, root, &mut report),
+        Section::Hostname
         | Section::MachineId
         | Section::Limits
         | Section::RandomSeed

@@ -85,6 +85,32 @@ where
     }
 }
 
+/// Whether there is a module to load for a name or alias that nobody has asked for by table.
+#[must_use]
+pub fn can_load(name: &str, root: &Root) -> bool {
+    let texts = Texts::read(root);
+    let catalog = Catalog::new(&texts, root);
+    let modules = catalog.resolve(name);
+    let is_allowed = modules.iter().all(|module| catalog.forbidden(module).is_none());
+    is_allowed && modules.iter().any(|module| catalog.standing(module) == Standing::Loadable)
+}
+
+/// Loads what a name or alias stands for, now.
+///
+/// # Errors
+/// What is wrong, for people.
+pub fn load_now(name: &str, root: &Root) -> Result<(), String> {
+    let texts = Texts::read(root);
+    let catalog = Catalog::new(&texts, root);
+    let mut plan = Plan::new(&catalog, root);
+    for module in loadable(name, &catalog) {
+        plan.add(&module, "");
+    }
+    let unpacks = root.line("/sys/module/compression");
+    let results = load::all(plan.jobs(), 1, |job| load::insert(job, unpacks.as_deref()));
+    results.into_iter().collect()
+}
+
 /// Says what became of one request.
 fn tell(
     request: &Request,
