@@ -3,21 +3,28 @@
 mod cgroup;
 mod clock;
 mod daemon;
+mod hardware;
 mod identity;
 mod kernel;
+mod kubernetes;
+mod laptop;
 mod longhorn;
 mod machine;
 mod network;
 mod runtime;
 mod storage;
 mod subnet;
+mod traces;
+
+pub use hardware::describe;
 
 use std::collections::BTreeMap;
 
-use facts::Node;
+use facts::{Hardware, Node};
 
 use crate::{
     finding::{Entry, Finding, Verdict},
+    report::Wanted,
     system::System,
 };
 
@@ -25,6 +32,10 @@ use crate::{
 struct Case<'a> {
     system: &'a System,
     node: &'a Node,
+    /// All hardware targets that there are.
+    targets: &'a BTreeMap<String, Hardware>,
+    /// How long a shutdown may take.
+    budget_ms: Option<u32>,
     with: With<'a>,
 }
 
@@ -34,6 +45,8 @@ type Judge = fn(&Case<'_>) -> Verdict;
 /// All of them. `every_check_is_asked_by_a_profile` compares them with the profiles.
 const CHECKS: &[(&str, Judge)] = &[
     ("address-space", kernel::address_space),
+    ("apparmor", traces::apparmor),
+    ("cdi-spec", hardware::cdi_spec),
     ("cgroup-controllers", cgroup::controllers),
     ("cgroup-driver", runtime::cgroup_driver),
     ("cgroup-v2", cgroup::unified),
@@ -46,14 +59,22 @@ const CHECKS: &[(&str, Judge)] = &[
     ("data-filesystem", storage::data_filesystem),
     ("disk-space", storage::space),
     ("firewall", network::firewall),
+    ("firmware-missing", hardware::firmware_missing),
+    ("graceful-shutdown", kubernetes::graceful_shutdown),
+    ("hardware-target", hardware::target),
     ("hostname", identity::hostname),
     ("hugepages", storage::hugepages),
     ("init-cgroup", cgroup::of_init),
+    ("init-system", kubernetes::init_system),
     ("initiator-name", longhorn::initiator_name),
     ("iptables-version", network::iptables_version),
     ("iscsid-running", longhorn::iscsid_running),
+    ("k3s-bundle", kubernetes::k3s_bundle),
     ("kernel-config", kernel::config),
     ("kernel-version", kernel::version),
+    ("kubeadm-state", kubernetes::kubeadm_state),
+    ("libc", hardware::libc),
+    ("lid-handler", laptop::lid_handler),
     ("machine-id", identity::machine_id),
     ("memory", machine::memory),
     ("memory-cgroup-cmdline", cgroup::memory_on_the_command_line),
@@ -61,15 +82,22 @@ const CHECKS: &[(&str, Judge)] = &[
     ("namespaces", kernel::namespaces),
     ("nfs-mount-version", longhorn::nfs_mount_version),
     ("no-process", longhorn::no_process),
+    ("no-systemd-traces", traces::of_systemd),
+    ("nofile-limit", traces::nofile_limit),
     ("packet-marks", network::packet_marks),
     ("page-size", kernel::page_size),
     ("proxy-environment", network::proxy_environment),
     ("root", machine::root),
     ("sandbox-image", runtime::sandbox_image),
+    ("seat-manager", laptop::seat_manager),
     ("seccomp", kernel::seccomp),
     ("single-containerd", runtime::single_containerd),
+    ("suspend", laptop::suspend),
     ("swap", storage::swap),
     ("time-synchronised", clock::synchronised),
+    ("uevent-helper", traces::uevent_helper),
+    ("version-skew", kubernetes::version_skew),
+    ("watchdog", hardware::watchdog),
 ];
 
 /// The names of all questions.
@@ -79,17 +107,18 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 
 /// Asks what the table asks. A name that nobody knows is a finding as well: a profile of another
 /// version, or of an admin, that is not to be passed over.
-pub fn judge(node: &Node, system: &System) -> Vec<Finding> {
+pub fn judge(wanted: &Wanted<'_>, system: &System) -> Vec<Finding> {
+    let &Wanted { node, targets, budget_ms } = wanted;
     let finding = |check: &facts::Check| {
         let entry = Entry {
-            id: check.id.clone(),
+            id: id(check),
             severity: check.severity,
             why: &check.why,
             fix: check.fix.clone(),
             source: &check.source,
             by: &check.by,
         };
-        let case = Case { system, node, with: With(&check.with) };
+        let case = Case { system, node, targets, budget_ms, with: With(&check.with) };
         let verdict = CHECKS.iter().find(|(id, _)| *id == check.id).map_or_else(
             || Verdict::Unknown("this svc knows no such check".into()),
             |(_, judge)| judge(&case),
@@ -97,6 +126,15 @@ pub fn judge(node: &Node, system: &System) -> Vec<Finding> {
         Finding::new(entry, verdict)
     };
     node.checks.iter().map(finding).collect()
+}
+
+/// Its name; where it may be asked more than once, of what as well.
+fn id(check: &facts::Check) -> String {
+    let subject = ["path", "name"].iter().find_map(|key| check.with.get(*key));
+    match subject {
+        Some(subject) => format!("{}:{subject}", check.id),
+        None => check.id.clone(),
+    }
 }
 
 /// What a profile says beside a question's name.
@@ -122,9 +160,21 @@ impl<'a> With<'a> {
 /// Asks one question of a machine that does not exist.
 #[cfg(test)]
 fn ask(id: &str, machine: &crate::system::testing::Machine, with: &[(&str, &str)]) -> Verdict {
+    ask_with(id, machine, with, None)
+}
+
+/// The same, of one whose shutdown may take so long.
+#[cfg(test)]
+fn ask_with(
+    id: &str,
+    machine: &crate::system::testing::Machine,
+    with: &[(&str, &str)],
+    budget_ms: Option<u32>,
+) -> Verdict {
     let with: BTreeMap<String, String> =
         with.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
     let system = machine.system();
     let (_, judge) = CHECKS.iter().find(|(known, _)| *known == id).expect("a check of that name");
-    judge(&Case { system: &system, node: &Node::default(), with: With(&with) })
+    let (node, targets) = (Node::default(), BTreeMap::new());
+    judge(&Case { system: &system, node: &node, targets: &targets, budget_ms, with: With(&with) })
 }

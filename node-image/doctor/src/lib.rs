@@ -28,5 +28,5 @@ mod tables;
 
 pub use check::ids;
 pub use finding::{Finding, Status};
-pub use report::{Report, examine};
+pub use report::{Report, Summary, Wanted, examine, recognise};
 pub use system::System;

@@ -1,6 +1,8 @@
 //! The whole examination.
 
-use facts::Node;
+use std::collections::BTreeMap;
+
+use facts::{Hardware, Node};
 use serde::Serialize;
 
 use crate::{
@@ -38,9 +40,25 @@ pub struct Summary {
     pub error: usize,
 }
 
+/// What a machine is examined by.
+pub struct Wanted<'a> {
+    /// The table of its profiles.
+    pub node: &'a Node,
+    /// All hardware targets that there are.
+    pub targets: &'a BTreeMap<String, Hardware>,
+    /// How long a shutdown may take, as the graph in force has it.
+    pub budget_ms: Option<u32>,
+}
+
+/// The hardware target that a machine looks like.
+pub fn recognise(targets: &BTreeMap<String, Hardware>, system: &System) -> Option<String> {
+    facts::recognise(targets, &check::describe(system)).map(str::to_owned)
+}
+
 /// Examines a machine by a table.
-pub fn examine(node: &Node, system: &System) -> Report {
-    let mut findings = check::judge(node, system);
+pub fn examine(wanted: &Wanted<'_>, system: &System) -> Report {
+    let node = wanted.node;
+    let mut findings = check::judge(wanted, system);
     findings.extend(tables::judge(node, system));
     Report {
         profiles: node.profiles.clone(),
