@@ -11,6 +11,7 @@ mod laptop;
 mod longhorn;
 mod machine;
 mod network;
+mod parameters;
 mod runtime;
 mod storage;
 mod subnet;
@@ -94,6 +95,7 @@ const CHECKS: &[(&str, Judge)] = &[
     ("single-containerd", runtime::single_containerd),
     ("suspend", laptop::suspend),
     ("swap", storage::swap),
+    ("sysctl-overridden", parameters::overridden),
     ("time-synchronised", clock::synchronised),
     ("uevent-helper", traces::uevent_helper),
     ("version-skew", kubernetes::version_skew),

@@ -87,6 +87,11 @@ impl System {
         self.root.join(self.resolve(absolute).trim_start_matches('/'))
     }
 
+    /// The same machine, as node set-up names it.
+    pub fn set_up_root(&self) -> node_setup::Root {
+        node_setup::Root::at(&self.root)
+    }
+
     /// A file's bytes.
     pub fn bytes(&self, absolute: &str) -> io::Result<Vec<u8>> {
         fs::read(self.path(absolute))

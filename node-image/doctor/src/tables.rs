@@ -1,9 +1,12 @@
 //! The tables of things that are all alike: one judge for each kind of entry.
+//!
+//! Those that node set-up makes true are judged by its own code.
 
 mod binaries;
 mod files;
 mod kernel;
 mod ports;
+mod set_up;
 
 use facts::Node;
 
@@ -14,7 +17,7 @@ use crate::{
 
 /// Every entry, kind by kind.
 pub fn judge(node: &Node, system: &System) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = set_up::judge(node, system);
     for entry in &node.kernel {
         findings.extend(kernel::judge(entry, system));
     }
