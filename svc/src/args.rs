@@ -126,6 +126,12 @@ Examples:
 
 The same files make the same bytes; with --root, wherever the image is built.")]
     Compile(Compile),
+    /// List profiles and hardware targets, and those in use
+    #[command(after_help = "\
+Examples:
+  svc profiles
+  svc profiles --json | jq -r '.profiles[] | select(.chosen_by) | .name'")]
+    Profiles(Profiles),
     /// Report how the boot went
     #[command(after_help = "\
 Examples:
@@ -164,6 +170,14 @@ Examples:
     /// Print the names of all services, one per line
     #[command(hide = true)]
     Names,
+}
+
+/// Arguments of `profiles`.
+#[derive(Args, Debug)]
+pub struct Profiles {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `status`.

@@ -9,16 +9,30 @@ use graph::Graph;
 use source::{Colour, Compiled, Report, Tree};
 use wire::paths;
 
-use crate::{context::Context, error::Error};
+use crate::{context::Context, error::Error, paths::Paths};
 
 /// ENOENT.
 const NO_SUCH_FILE: i32 = 2;
 
 /// Compiles this node's files. Warnings are told; mistakes are the error.
 pub fn compile_node(context: &mut Context) -> Result<Graph, Error> {
-    let tree =
-        Tree { dirs: context.paths.services.clone(), node: Some(context.paths.node.clone()) };
-    compile(&tree, context)
+    compile(&node_tree(context), context)
+}
+
+/// Where this node's files are.
+pub fn node_tree(context: &Context) -> Tree {
+    let Paths { services, facts, node, .. } = &context.paths;
+    Tree { dirs: services.clone(), node: Some(node.clone()), facts: facts.clone() }
+}
+
+/// This node's table of facts; that of `profiles` instead, if there are any. Warnings are told;
+/// mistakes are the error.
+pub fn table(profiles: &[String], context: &mut Context) -> Result<source::Table, Error> {
+    let colour = if context.screen.talks_in_colour() { Colour::Ansi } else { Colour::None };
+    let table = source::table(&node_tree(context), profiles);
+    let table = table.map_err(|report| Error::Invalid(told(&report, colour)))?;
+    tell(&table.warnings, colour, context);
+    Ok(table)
 }
 
 /// Compiles directories instead of this node's; a single file is laid, with its directory, over
@@ -34,7 +48,7 @@ pub fn compile_with(paths: &[PathBuf], context: &mut Context) -> Result<Graph, E
             dirs.push(dir.into());
         }
     }
-    compile(&Tree { dirs, node: Some(context.paths.node.clone()) }, context)
+    compile(&Tree { dirs, ..node_tree(context) }, context)
 }
 
 /// Compiles an image's files: these directories and this `node.toml`, where they are given.
@@ -50,7 +64,8 @@ pub fn compile_dirs(
     let dirs = if own { context.paths.services.clone() } else { dirs.to_vec() };
     // A build must not depend on the machine that it runs on.
     let node = node.map(PathBuf::from).or_else(|| own.then(|| context.paths.node.clone()));
-    compile(&Tree { dirs, node }, context)
+    let facts = if own { context.paths.facts.clone() } else { Vec::new() };
+    compile(&Tree { dirs, node, facts }, context)
 }
 
 /// Compiles the files of an image that is being built below `root`. Mistakes are told by where they
@@ -59,7 +74,11 @@ pub fn compile_root(root: &Path, context: &mut Context) -> Result<Graph, Error> 
     present(root)?;
     // An absolute path would not be laid below.
     let below = |path: &str| root.join(path.trim_start_matches('/'));
-    let tree = Tree { dirs: paths::SERVICES.map(below).into(), node: Some(below(paths::NODE)) };
+    let tree = Tree {
+        dirs: paths::SERVICES.map(below).into(),
+        node: Some(below(paths::NODE)),
+        facts: paths::FACTS.map(below).into(),
+    };
     let mut graph = compile(&tree, context)?;
     for service in &mut graph.services {
         if let Ok(installed) = Path::new(&service.file).strip_prefix(root) {
@@ -82,12 +101,16 @@ fn compile(tree: &Tree, context: &mut Context) -> Result<Graph, Error> {
     let colour = if context.screen.talks_in_colour() { Colour::Ansi } else { Colour::None };
     match source::load(tree) {
         Ok(Compiled { graph, warnings }) => {
-            if warnings.warnings() > 0 {
-                context.screen.say(warnings.render(colour).trim_end());
-            }
+            tell(&warnings, colour, context);
             Ok(graph)
         }
         Err(report) => Err(Error::Invalid(told(&report, colour))),
+    }
+}
+
+fn tell(warnings: &Report, colour: Colour, context: &mut Context) {
+    if warnings.warnings() > 0 {
+        context.screen.say(warnings.render(colour).trim_end());
     }
 }
 

@@ -187,6 +187,7 @@ impl Tree {
             graphs: scratch.path().join("graphs"),
             logs: at("log"),
             services: vec![at("services")],
+            facts: vec![at("facts")],
             node: scratch.path().join("node.toml"),
         };
         let (out, err) = (Pages::default(), Pages::default());

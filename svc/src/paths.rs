@@ -18,6 +18,8 @@ pub struct Paths {
     pub logs: PathBuf,
     /// Service files, the later wins whole.
     pub services: Vec<PathBuf>,
+    /// Where `profiles` and `hardware` are, the later wins whole.
+    pub facts: Vec<PathBuf>,
     /// The node's own settings.
     pub node: PathBuf,
 }
@@ -27,12 +29,15 @@ impl Paths {
     pub fn new(user: bool) -> Self {
         let base = if user { Self::of_user() } else { Self::of_system() };
         let path = |name: &str, default: PathBuf| env::var_os(name).map_or(default, PathBuf::from);
+        let list = |name: &str, default: Vec<PathBuf>| {
+            env::var_os(name).map_or(default, |list| env::split_paths(&list).collect())
+        };
         Self {
             run: path("COOPER_RUN", base.run),
             graphs: path("COOPER_GRAPHS", base.graphs),
             logs: path("COOPER_LOGS", base.logs),
-            services: env::var_os("COOPER_SERVICES")
-                .map_or(base.services, |list| env::split_paths(&list).collect()),
+            services: list("COOPER_SERVICES", base.services),
+            facts: list("COOPER_FACTS", base.facts),
             node: path("COOPER_NODE", base.node),
         }
     }
@@ -43,6 +48,7 @@ impl Paths {
             graphs: paths::GRAPHS.into(),
             logs: paths::LOGS.into(),
             services: paths::SERVICES.map(PathBuf::from).into(),
+            facts: paths::FACTS.map(PathBuf::from).into(),
             node: paths::NODE.into(),
         }
     }
@@ -61,6 +67,7 @@ impl Paths {
             logs: state.join("log"),
             services: vec![config.join("services"), run.join("services")],
             node: config.join("node.toml"),
+            facts: vec![config],
             run,
         }
     }

@@ -12,6 +12,7 @@ mod logs;
 mod names;
 mod order;
 mod plan;
+mod profiles;
 mod shutdown;
 mod signal;
 mod status;
@@ -39,6 +40,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> Result<Exit, Error> {
         Verb::Apply(args) => apply::run(args, context),
         Verb::Check(args) => check::run(args, context),
         Verb::Compile(args) => compile::run(args, context),
+        Verb::Profiles(args) => profiles::run(args, context),
         Verb::Boot(args) => boot::run(args, context),
         Verb::Watch(args) => watch::run(args, context),
         Verb::Edit(args) => edit::run(args, context),

@@ -39,6 +39,9 @@ pub struct Choice {
 pub struct Merged {
     /// With an error among the problems: the part of it that could be made.
     pub node: Node,
+    /// Each profile that is in it, and the chosen one that brings it: itself, or one that includes
+    /// it.
+    pub members: BTreeMap<String, String>,
     /// Errors and warnings.
     pub problems: Vec<Problem>,
 }
@@ -64,7 +67,8 @@ impl Library {
             None => About::Hardware(choice.hardware.clone().unwrap_or_default()),
         };
         let node = merge(&profiles, hardware, &choice.settings, &about, &mut problems);
-        Merged { node, problems }
+        let owned = |(name, chosen): (&&str, &&str)| ((*name).to_string(), (*chosen).to_string());
+        Merged { node, members: members.iter().map(owned).collect(), problems }
     }
 
     /// The profiles chosen and all that they include; with each, the chosen one that brings it.
@@ -168,12 +172,17 @@ fn settles_nothing(settled: &str, names: &BTreeSet<&str>) -> Problem {
 }
 
 fn unknown_profile(chosen: &str, name: &str, library: &Library) -> Problem {
-    let message = if chosen == name {
-        format!("there is no profile `{name}`")
-    } else {
-        format!("`{chosen}` includes `{name}`, and there is no such profile")
-    };
-    unknown(About::Profile(chosen.to_string()), message, library.profiles.keys())
+    let about = About::Profile(chosen.to_string());
+    if chosen == name {
+        return unknown(about, format!("there is no profile `{name}`"), library.profiles.keys());
+    }
+    Problem {
+        severity: Severity::Error,
+        about: vec![about],
+        message: format!("`{chosen}` includes `{name}`, and there is no such profile"),
+        because: Vec::new(),
+        ways_out: vec![format!("write {name}.toml, or take it out of `includes`")],
+    }
 }
 
 fn unknown_hardware(name: &str, library: &Library) -> Problem {

@@ -34,6 +34,8 @@ pub const LAST_SHUTDOWN: &str = "/var/lib/cooper/last-shutdown.json";
 /// Service files, the later wins whole.
 pub const SERVICES: [&str; 3] =
     ["/usr/lib/cooper/services", "/etc/cooper/services", "/run/cooper/services"];
+/// Where `profiles` and `hardware` are, the later wins whole.
+pub const FACTS: [&str; 2] = ["/usr/lib/cooper", "/etc/cooper"];
 /// The node's own settings.
 pub const NODE: &str = "/etc/cooper/node.toml";
 /// The link's file descriptor number in `supervise`, set by init.

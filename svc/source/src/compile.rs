@@ -2,26 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use facts::{Library, Merged};
 use graph::{DEFAULT_TARGET, Graph, RESCUE_SHELL, RESCUE_TARGET, ServiceId};
 
 use crate::{
     define::{Draft, define},
     link, lint,
-    reader::{self, Typed},
+    node::NodeFile,
+    profiles::{self, Members},
+    reader,
     report::Findings,
-    schema::{ELSEWHERE, NODE, Named, SERVICE, Schema},
+    schema::{SERVICE, Schema},
     text::{At, FileId, Sources},
     tree::{Files, Found},
     value::{self, Value},
-    watchdog,
 };
 
 /// Compiles what was found. None: `findings` has an error.
 pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
     let schema = Schema::new(SERVICE);
-    let node = node(found, findings);
-    let mut instances =
-        Instances { schema: &schema, sources: &found.sources, files: &found.services };
+    let node = NodeFile::read(found, findings);
+    let asked = !node.choice.profiles.is_empty() || node.choice.hardware.is_some();
+    let library = profiles::library(found, asked, findings);
+    let merged = profiles::merge(&library, &node, findings);
+    let mut instances = Instances {
+        schema: &schema,
+        sources: &found.sources,
+        files: &found.services,
+        table: &merged.node,
+    };
     let mut drafts = BTreeMap::new();
     for (name, files) in &found.services {
         if files.definition.is_none() {
@@ -33,7 +42,9 @@ pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
         }
     }
     built_in(&mut drafts);
-    add_to_default(&mut drafts, node.services, node.at, findings);
+    let mut members = profiles::members(&merged, &node, found, &drafts, findings);
+    members.wants.extend(node.services);
+    add_to_default(&mut drafts, members, node.at, findings);
     link::instantiate(&mut drafts, &mut instances, findings);
 
     let templates: Vec<&str> =
@@ -43,35 +54,24 @@ pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
     if findings.has_errors() {
         return None;
     }
-    let Node { operators, shutdown_budget_ms, watchdog, .. } = node;
+    let NodeFile { operators, shutdown_budget_ms, watchdog, .. } = node;
     Some(Graph { operators, shutdown_budget_ms, watchdog, ..graph? })
 }
 
-/// What `node.toml` says to the graph.
-struct Node {
-    at: At,
-    services: Vec<Named>,
-    operators: Vec<String>,
-    shutdown_budget_ms: u32,
-    watchdog: Option<graph::Watchdog>,
-}
-
-fn node(found: &Found, findings: &mut Findings) -> Node {
-    let schema = Schema::new(NODE);
-    let mut value = match found.node {
-        Some(file) => value::parse(&found.sources, file, findings).0,
-        None => Value { at: At::NOWHERE, data: value::Data::Table(Vec::new()) },
-    };
-    reader::expand_shorthands(&schema, &mut value);
-    let fields = reader::read(&schema, ELSEWHERE, &value, findings);
-    let read = Typed { schema: &schema, fields: &fields };
-    Node {
-        at: found.node.map_or(At::NOWHERE, At::top_of),
-        services: read.named("services"),
-        operators: read.texts("control.operators"),
-        shutdown_budget_ms: read.millis("shutdown.budget"),
-        watchdog: watchdog::read(read, findings),
+/// The node's table, and all that it could have been made of. `profiles`, if there are any, are
+/// taken instead of those that `node.toml` chooses.
+pub(crate) fn table(
+    found: &Found,
+    profiles: &[String],
+    findings: &mut Findings,
+) -> (Merged, Library) {
+    let mut node = NodeFile::read(found, findings);
+    let library = profiles::library(found, true, findings);
+    if !profiles.is_empty() {
+        node.choice.profiles = profiles.to_vec();
     }
+    let merged = profiles::merge(&library, &node, findings);
+    (merged, library)
 }
 
 /// Makes services of templates and files.
@@ -79,6 +79,7 @@ pub(crate) struct Instances<'a> {
     schema: &'a Schema,
     sources: &'a Sources,
     files: &'a BTreeMap<String, Files>,
+    table: &'a facts::Node,
 }
 
 impl Instances<'_> {
@@ -119,10 +120,13 @@ impl Instances<'_> {
                 value::merge(&mut merged, upper, "", &|path| self.schema.group(path));
             }
         }
-        let mut fields = reader::read(self.schema, &[], &merged, findings);
+        let mut fields = reader::read(self.schema, &merged, findings);
         fields.whole = whole;
         let path = self.sources.path(definition);
-        Some(define(self.schema, name, path, At::top_of(definition), fields, findings))
+        let at = At::top_of(definition);
+        let mut draft = define(self.schema, name, path, at, fields, findings);
+        profiles::set_up(&mut draft, self.table, findings);
+        Some(draft)
     }
 
     fn parse(
@@ -196,24 +200,26 @@ fn built_in(drafts: &mut BTreeMap<String, Draft>) {
     drafts.entry(RESCUE_TARGET.to_string()).or_insert(bundle);
 }
 
-/// `services` of `node.toml` are wanted by `default`, which is made if no file has it.
+/// What profiles and `services` of `node.toml` ask for is asked for by `default`, which is made if
+/// no file has it.
 fn add_to_default(
     drafts: &mut BTreeMap<String, Draft>,
-    services: Vec<Named>,
+    members: Members,
     node: At,
     findings: &mut Findings,
 ) {
     let provided = drafts
         .values()
         .any(|draft| draft.provides.iter().any(|alias| alias.name == DEFAULT_TARGET));
-    if services.is_empty() {
+    if members.requires.is_empty() && members.wants.is_empty() {
         // Whoever checks a part of a node's files has other things to mend first.
         if !provided && !drafts.contains_key(DEFAULT_TARGET) && !findings.has_errors() {
             let at = if node == At::NOWHERE { lint::first_place(drafts) } else { node };
             findings.warning(
                 at,
                 "there is no bundle `default`: a boot brings up nothing but the rescue shell",
-                "write default.toml with type = \"bundle\", or `services = [...]` in node.toml",
+                "write default.toml with type = \"bundle\", or `profiles = [...]` or `services = \
+                 [...]` in node.toml",
             );
         }
         return;
@@ -227,5 +233,6 @@ fn add_to_default(
         draft.at = node;
         draft
     });
-    default.wants.extend(services);
+    default.requires.extend(members.requires);
+    default.wants.extend(members.wants);
 }

@@ -79,6 +79,8 @@ pub(crate) enum Shape {
     Limits,
     /// A table of environment variables.
     Variables,
+    /// A table of kernel parameters.
+    Sysctls,
     /// A table of keys of the schema; a value that is no table stands for the key `shorthand`.
     Table {
         /// Empty: no such value.
@@ -155,6 +157,7 @@ impl Shape {
             Self::Conditions => "a string, or a list of strings".into(),
             Self::Limits => "a table of limits".into(),
             Self::Variables => "a table of strings".into(),
+            Self::Sysctls => "a table of kernel parameters".into(),
             Self::Table { .. } => "a table".into(),
             Self::CgroupKeys => "a table of cgroup keys".into(),
         }
@@ -191,6 +194,7 @@ impl Shape {
             | Self::Capabilities => self.list(value, wrongs),
             Self::Limits => tables::limits(value, wrongs),
             Self::Variables => tables::variables(value, wrongs),
+            Self::Sysctls => tables::sysctls(value, wrongs),
             Self::Table { .. } | Self::CgroupKeys => Err(self.mismatch(value)),
         };
         read.map_err(|wrong| wrongs.push((value.at, wrong))).ok()
@@ -289,6 +293,7 @@ impl Shape {
             | Self::Conditions
             | Self::Limits
             | Self::Variables
+            | Self::Sysctls
             | Self::Table { .. }
             | Self::CgroupKeys => wrong("a string", format!("write {}", self.noun())),
         }
@@ -394,6 +399,7 @@ impl Shape {
             | Self::Signal
             | Self::Limits
             | Self::Variables
+            | Self::Sysctls
             | Self::Table { .. }
             | Self::CgroupKeys => wrong("a list", format!("write {}", self.noun())),
         };

@@ -16,7 +16,9 @@ mod kind;
 mod link;
 mod lint;
 mod name;
+mod node;
 mod order;
+mod profiles;
 mod providers;
 mod reader;
 mod reference;
@@ -27,6 +29,8 @@ mod tree;
 mod units;
 mod value;
 mod watchdog;
+
+use std::collections::BTreeMap;
 
 use graph::Graph;
 
@@ -53,8 +57,22 @@ impl Compiled {
     }
 }
 
+/// A node's table of facts, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What its profiles and its hardware target want, together.
+    pub node: facts::Node,
+    /// Each profile that is in it, and the word of `node.toml` that brings it.
+    pub members: BTreeMap<String, String>,
+    /// All that it could have chosen from.
+    pub library: facts::Library,
+    /// No error is in here.
+    pub warnings: Report,
+}
+
 /// A file that need not be on a disk: a path relative to the search path (`NAME.toml`,
-/// `NAME.toml.d/DROP-IN.toml`, or `node.toml` for the node's own settings), and its text.
+/// `NAME.toml.d/DROP-IN.toml`, `profiles/NAME.toml`, `hardware/NAME.toml`, or `node.toml` for the
+/// node's own settings), and its text.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a> {
     /// Its path.
@@ -73,6 +91,24 @@ pub fn load(tree: &Tree) -> Result<Compiled, Report> {
     finish(&found, findings)
 }
 
+/// Reads `node.toml` and the profiles of `tree`, and no services. `profiles` are taken instead of
+/// those that `node.toml` chooses, if there are any.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn table(tree: &Tree, profiles: &[String]) -> Result<Table, Report> {
+    let mut findings = report::Findings::default();
+    let found = tree::read(&Tree { dirs: Vec::new(), ..tree.clone() }, &mut findings);
+    let (merged, library) = compile::table(&found, profiles, &mut findings);
+    let failed = findings.has_errors();
+    let warnings = findings.report(&found.sources);
+    if failed {
+        return Err(warnings);
+    }
+    let facts::Merged { node, members, .. } = merged;
+    Ok(Table { node, members, library, warnings })
+}
+
 /// Compiles texts; later ones take the place of earlier ones of the same path.
 ///
 /// # Errors
@@ -81,10 +117,13 @@ pub fn compile(texts: &[Text<'_>]) -> Result<Compiled, Report> {
     let mut findings = report::Findings::default();
     let mut found = tree::Found::default();
     for Text { path, text } in texts {
+        let text = (*text).to_string();
         if *path == "node.toml" {
-            found.node = Some(found.sources.add((*path).to_string(), (*text).to_string()));
+            found.node = Some(found.sources.add((*path).to_string(), text));
+        } else if let Some((fact, name)) = tree::Fact::at(path) {
+            found.add_fact(fact, name, path, text);
         } else {
-            found.add(path, path, (*text).to_string(), &mut findings);
+            found.add(path, path, text, &mut findings);
         }
     }
     finish(&found, findings)

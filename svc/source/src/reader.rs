@@ -53,16 +53,10 @@ pub(crate) fn expand_shorthands(schema: &Schema, value: &mut Value) {
     }
 }
 
-/// Reads a whole file, `value`, of which `elsewhere` lists the keys that are not ours.
-pub(crate) fn read(
-    schema: &Schema,
-    elsewhere: &[&str],
-    value: &Value,
-    findings: &mut Findings,
-) -> Fields {
+/// Reads a whole file, `value`.
+pub(crate) fn read(schema: &Schema, value: &Value, findings: &mut Findings) -> Fields {
     let mut reader = Reader {
         schema,
-        elsewhere,
         findings,
         fields: Fields { found: BTreeMap::new(), oneshot: false, whole: true },
     };
@@ -73,7 +67,6 @@ pub(crate) fn read(
 
 struct Reader<'a> {
     schema: &'a Schema,
-    elsewhere: &'a [&'a str],
     findings: &'a mut Findings,
     fields: Fields,
 }
@@ -84,7 +77,6 @@ impl Reader<'_> {
             let full = join(path, &entry.key);
             match self.schema.key(&full) {
                 Some(key) => self.entry(key, entry),
-                None if path.is_empty() && self.elsewhere.contains(&entry.key.as_str()) => {}
                 None => self.unknown(path, entry),
             }
         }
@@ -225,7 +217,7 @@ impl Fields {
     /// Notes every key that means nothing for this type of service.
     pub fn check_type(&self, process: bool, longrun: bool, findings: &mut Findings) {
         let kind = match (process, longrun) {
-            (_, true) => return,
+            (_, true) => "longrun",
             (true, false) => "oneshot",
             (false, false) => "bundle",
         };
@@ -233,15 +225,16 @@ impl Fields {
             For::All => false,
             For::Process => !process,
             For::Longrun => !longrun,
+            For::Oneshot => longrun || !process,
         };
         for found in self.found.values() {
             // Once for a table, not for each of its keys.
             let told = self.found.get(found.key.table()).is_some_and(means_nothing);
             if means_nothing(found) && !told {
-                let help = if process {
-                    "leave the key out, or set `type = \"longrun\"`"
-                } else {
-                    "a bundle has no process: leave the key out, or set another `type`"
+                let help = match kind {
+                    "longrun" => "leave the key out, or set `type = \"oneshot\"`",
+                    "oneshot" => "leave the key out, or set `type = \"longrun\"`",
+                    _ => "a bundle has no process: leave the key out, or set another `type`",
                 };
                 let message = format!("`{}` means nothing for a {kind}", found.key.path);
                 findings.error(found.key_at, message, help);
@@ -269,6 +262,22 @@ impl Fields {
     pub fn given(&self, path: &str) -> Option<&Parsed> {
         let (_, parsed) = self.found.get(path)?.value.as_ref()?;
         Some(parsed)
+    }
+
+    /// The text that a key was given.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        match self.given(path) {
+            Some(Parsed::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The entry of a table of pairs.
+    pub fn pair(&self, path: &str, name: &str) -> Option<&Pair> {
+        match self.given(path) {
+            Some(Parsed::Pairs(pairs)) => pairs.iter().find(|pair| pair.name == name),
+            _ => None,
+        }
     }
 
     /// What a key was given, or else its default.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::schema::{ELSEWHERE, For, Key, NODE, SERVICE};
+use crate::schema::{For, Key, NODE, SERVICE};
 
 const HEAD: &str = include_str!("../reference/head.md");
 const TAIL: &str = include_str!("../reference/tail.md");
@@ -44,8 +44,10 @@ fn write_page(page: &mut String) -> std::fmt::Result {
         let (noun, default) = (escaped(&key.shape.noun()), default(key));
         writeln!(page, "| `{}` | {noun} | {default} | {} |", key.path, escaped(key.doc))?;
     }
-    let others: Vec<String> = ELSEWHERE.iter().map(|key| format!("`{key}`")).collect();
-    writeln!(page, "\nOther programs read {}; any other key is an error.", others.join(", "))?;
+    writeln!(
+        page,
+        "\nAny other key is an error. Profiles and hardware targets: [node.md](node.md)."
+    )?;
     write!(page, "\n{TAIL}")
 }
 
@@ -60,6 +62,7 @@ fn table(page: &mut String, keys: &[Key], table: &str) -> std::fmt::Result {
             For::All => "all",
             For::Process => "longrun, oneshot",
             For::Longrun => "longrun",
+            For::Oneshot => "oneshot",
         };
         let noun = if has_keys(keys, key) {
             format!("a table, [see below](#{})", key.path.replace('.', ""))

@@ -32,6 +32,10 @@ pub struct Mistake {
     pub help: String,
     /// Other places that belong to it.
     pub related: Vec<Related>,
+    /// Why it is so: a line each.
+    pub notes: Vec<String>,
+    /// What to do instead of `help`, best first: a line each.
+    pub or: Vec<String>,
 }
 
 /// A place in a file; lines and columns count from 1, in characters.
@@ -133,7 +137,15 @@ impl Mistake {
         for Related { place, message } in &self.related {
             writeln!(out, "  {}:{}:{}: {message}", place.file, place.line, place.column)?;
         }
-        writeln!(out, "  {}help:{plain} {}", paint("\x1b[1;36m"), self.help)
+        for note in &self.notes {
+            writeln!(out, "  note: {note}")?;
+        }
+        let hue = paint("\x1b[1;36m");
+        writeln!(out, "  {hue}help:{plain} {}", self.help)?;
+        for way in &self.or {
+            writeln!(out, "    {hue}or:{plain} {way}")?;
+        }
+        Ok(())
     }
 }
 
@@ -152,6 +164,8 @@ struct Finding {
     message: String,
     help: String,
     related: Vec<(At, String)>,
+    notes: Vec<String>,
+    or: Vec<String>,
 }
 
 impl Findings {
@@ -192,7 +206,33 @@ impl Findings {
         help: String,
         related: Vec<(At, String)>,
     ) {
-        self.found.push(Finding { severity, syntax: false, at, message, help, related });
+        self.found.push(Finding {
+            severity,
+            syntax: false,
+            at,
+            message,
+            help,
+            related,
+            notes: Vec::new(),
+            or: Vec::new(),
+        });
+    }
+
+    /// Notes what is wrong with a choice of profiles.
+    pub fn problem(
+        &mut self,
+        severity: Severity,
+        at: At,
+        problem: &facts::Problem,
+        related: Vec<(At, String)>,
+    ) {
+        let mut ways = problem.ways_out.iter().cloned();
+        let help = ways.next().unwrap_or_default();
+        self.note(severity, at, problem.message.clone(), help, related);
+        if let Some(finding) = self.found.last_mut() {
+            finding.notes.clone_from(&problem.because);
+            finding.or = ways.collect();
+        }
     }
 
     /// Whether there is an error among them.
@@ -223,6 +263,8 @@ impl Findings {
                 message: finding.message,
                 help: finding.help,
                 related: finding.related.into_iter().map(related).collect(),
+                notes: finding.notes,
+                or: finding.or,
             })
             .collect();
         mistakes.sort_by(|a, b| {

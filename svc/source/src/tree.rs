@@ -22,6 +22,9 @@ pub struct Tree {
     pub dirs: Vec<PathBuf>,
     /// `node.toml`; passed over if it does not exist.
     pub node: Option<PathBuf>,
+    /// Directories in which `profiles` and `hardware` are looked for; a file in a later one takes
+    /// the place of one of the same name, and of one that comes with Cooper.
+    pub facts: Vec<PathBuf>,
 }
 
 /// The files of one service or template.
@@ -40,6 +43,12 @@ pub(crate) struct Found {
     /// By name, templates with their `@`.
     pub services: BTreeMap<String, Files>,
     pub node: Option<FileId>,
+    /// Profiles that take the place of those that come with Cooper, or join them, by name.
+    pub profiles: BTreeMap<String, FileId>,
+    /// The same for hardware targets.
+    pub hardware: BTreeMap<String, FileId>,
+    /// Where services were looked for.
+    pub dirs: Vec<PathBuf>,
 }
 
 impl Found {
@@ -63,6 +72,43 @@ impl Found {
             None => files.definition = Some(file),
         }
     }
+
+    /// Adds a profile or a hardware target.
+    pub fn add_fact(&mut self, fact: Fact, name: &str, path: &str, text: String) {
+        let file = self.sources.add(path.to_string(), text);
+        let files = match fact {
+            Fact::Profile => &mut self.profiles,
+            Fact::Hardware => &mut self.hardware,
+        };
+        files.insert(name.to_string(), file);
+    }
+}
+
+/// What a directory of facts has two directories for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fact {
+    Profile,
+    Hardware,
+}
+
+impl Fact {
+    pub const ALL: [Self; 2] = [Self::Profile, Self::Hardware];
+
+    pub const fn directory(self) -> &'static str {
+        match self {
+            Self::Profile => "profiles",
+            Self::Hardware => "hardware",
+        }
+    }
+
+    /// What a path relative to a directory of facts names: `profiles/NAME.toml`.
+    pub fn at(path: &str) -> Option<(Self, &str)> {
+        let (directory, file) = path.split_once('/')?;
+        let fact = Self::ALL.into_iter().find(|fact| fact.directory() == directory)?;
+        let name = file.strip_suffix(".toml")?;
+        let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
+        plain.then_some((fact, name))
+    }
 }
 
 /// The service and, for a drop-in, the drop-in's file name.
@@ -82,7 +128,17 @@ fn split(relative: &str) -> Option<(&str, Option<&str>)> {
 
 /// Reads all files of `tree`.
 pub(crate) fn read(tree: &Tree, findings: &mut Findings) -> Found {
-    let mut found = Found::default();
+    let mut found = Found { dirs: tree.dirs.clone(), ..Found::default() };
+    for (dir, fact) in tree.facts.iter().flat_map(|dir| Fact::ALL.map(|fact| (dir, fact))) {
+        for file in names_in(&dir.join(fact.directory()), &mut found, findings) {
+            let relative = format!("{}/{file}", fact.directory());
+            let Some((fact, name)) = Fact::at(&relative) else { continue };
+            let path = dir.join(&relative);
+            if let Some(text) = read_text(&path, &mut found, findings) {
+                found.add_fact(fact, name, &path.display().to_string(), text);
+            }
+        }
+    }
     for dir in &tree.dirs {
         for relative in files_below(dir, &mut found, findings) {
             let path = dir.join(&relative);

@@ -244,7 +244,7 @@ fn a_later_directory_wins_whole() {
     write("etc/a.toml.d/10.toml", "description = \"etc\"\n");
     write("node.toml", "services = [\"a\", \"b\"]\n");
     let dirs = ["lib", "etc", "absent"].map(|dir| top.join(dir)).to_vec();
-    let compiled = load(&Tree { dirs, node: Some(top.join("node.toml")) });
+    let compiled = load(&Tree { dirs, node: Some(top.join("node.toml")), facts: Vec::new() });
     fs::remove_dir_all(&top).unwrap();
     let graph = compiled.unwrap_or_else(|report| panic!("{}", report.render(Colour::None))).graph;
     let a = service(&graph, "a");
@@ -260,7 +260,7 @@ fn files_that_cannot_be_read_are_mistakes() {
     fs::create_dir_all(top.join("dir.toml")).unwrap();
     fs::write(top.join("a.toml"), [0xff, 0xfe]).unwrap();
     fs::write(top.join("file.toml.d"), "").unwrap();
-    let report = load(&Tree { dirs: vec![top.clone()], node: None }).unwrap_err();
+    let report = load(&Tree { dirs: vec![top.clone()], ..Tree::default() }).unwrap_err();
     fs::remove_dir_all(&top).unwrap();
     let told: Vec<&str> = report
         .mistakes

@@ -21,6 +21,7 @@ fn the_services_of_the_demonstration_node_compile_without_a_warning() {
     let tree = Tree {
         dirs: vec![node_image("services"), node_image("guest/etc/cooper/services")],
         node: Some(node_image("guest/etc/cooper/node.toml")),
+        facts: Vec::new(),
     };
     let compiled = load(&tree).unwrap_or_else(|report| panic!("{}", report.render(Colour::None)));
     assert_eq!(compiled.warnings.render(Colour::None), "");

@@ -25,7 +25,7 @@ fn the_reference_is_up_to_date() {
 #[test]
 fn the_examples_of_the_reference_compile_without_a_warning() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let compiled = load(&Tree { dirs: vec![dir], node: None })
+    let compiled = load(&Tree { dirs: vec![dir], ..Tree::default() })
         .unwrap_or_else(|report| panic!("{}", report.render(Colour::None)));
     assert_eq!(compiled.warnings.render(Colour::None), "");
     let bytes = compiled.bytes();

@@ -77,14 +77,14 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "source",
-        rooms: &["graph"],
+        rooms: &["facts", "graph"],
         crates: &["caps", "serde", "toml"],
         pure: false,
         long_lived: false,
     },
     Room {
         name: "svc",
-        rooms: &["cooper-log", "engine", "graph", "source", "sys", "unit", "wire"],
+        rooms: &["cooper-log", "engine", "facts", "graph", "source", "sys", "unit", "wire"],
         crates: &["clap", "clap_complete", "jiff", "rustix", "serde", "serde_json"],
         pure: false,
         long_lived: false,

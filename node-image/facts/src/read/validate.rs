@@ -170,9 +170,9 @@ fn said(text: &str, what: &str) -> Finding {
 /// Letters, digits and what `others` holds.
 fn word(text: &str, what: &str, others: &str) -> Finding {
     let right = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || others.contains(c));
-    let help =
-        format!("write letters, digits and {}", others.split("").collect::<Vec<_>>().join(" "));
-    unless(right, &format!("not the name of {what}"), help.trim_end())
+    let others: String = others.chars().map(|c| format!(" {c}")).collect();
+    let help = format!("write letters, digits and{others}");
+    unless(right, &format!("not the name of {what}"), &help)
 }
 
 fn absolute(path: &str) -> Finding {

@@ -5,7 +5,7 @@ use graph::{LimitSpec, nearest};
 use crate::{
     kind::{Pair, Parsed, Shape, Wrongs},
     units::{self, Wrong, wrong},
-    value::{Data, Value},
+    value::{Data, Entry, Value, join},
 };
 
 pub(super) fn limits(value: &Value, wrongs: &mut Wrongs) -> Result<Parsed, Wrong> {
@@ -57,6 +57,43 @@ pub(super) fn variables(value: &Value, wrongs: &mut Wrongs) -> Result<Parsed, Wr
             Err(wrong) => wrongs.push((entry.key_at, wrong)),
         }
     }
+    Ok(Parsed::Pairs(pairs))
+}
+
+/// A key may be in quotes or not: `net.ipv4.ip_forward = "1"` is tables in TOML.
+pub(super) fn sysctls(value: &Value, wrongs: &mut Wrongs) -> Result<Parsed, Wrong> {
+    if !matches!(value.data, Data::Table(_)) {
+        return Err(Shape::Sysctls.mismatch(value));
+    }
+    let mut pairs = Vec::new();
+    let mut open: Vec<(String, &Entry)> =
+        value.entries().iter().map(|entry| (entry.key.clone(), entry)).collect();
+    while let Some((key, entry)) = open.pop() {
+        let text = match &entry.value.data {
+            Data::Text(text) => text.clone(),
+            Data::Integer(number) => number.to_string(),
+            Data::Table(entries) => {
+                open.extend(entries.iter().map(|entry| (join(&key, &entry.key), entry)));
+                continue;
+            }
+            Data::Flag(_) | Data::Array(_) | Data::Other(_) => {
+                wrongs.push((entry.value.at, Shape::Line.mismatch(&entry.value)));
+                continue;
+            }
+        };
+        let part = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | ':');
+            part == "*" || (!part.is_empty() && part.chars().all(plain))
+        };
+        if key.contains('.') && key.split('.').all(part) {
+            pairs.push(Pair { name: key, value: text, at: entry.key_at });
+        } else {
+            let message = format!("`{key}` is not a kernel parameter");
+            let help = "write it with dots: net.ipv4.ip_forward".to_string();
+            wrongs.push((entry.key_at, Wrong { message, help }));
+        }
+    }
+    pairs.sort_by_key(|pair| pair.at);
     Ok(Parsed::Pairs(pairs))
 }
 

@@ -14,7 +14,7 @@ use crate::{
     value::parse_one,
 };
 
-pub(crate) use node::{ELSEWHERE, NODE};
+pub(crate) use node::NODE;
 pub(crate) use service::SERVICE;
 
 /// Which services a key is for.
@@ -26,6 +26,8 @@ pub(crate) enum For {
     Process,
     /// Longruns.
     Longrun,
+    /// Oneshots.
+    Oneshot,
 }
 
 /// One key.
@@ -169,6 +171,12 @@ mod tests {
             }
             assert_eq!(schema.all().count(), table.len(), "a path is there twice");
         }
+    }
+
+    #[test]
+    fn every_section_can_be_named() {
+        let names = facts::Section::ALL.map(facts::Section::name);
+        assert_eq!(super::service::SECTIONS, names);
     }
 
     #[test]

@@ -1,15 +1,34 @@
 //! The keys of `node.toml` that matter to the graph.
 
 use super::{For::All, Key};
-use crate::kind::Shape::{Accounts, Duration, DurationOrOff, Names, Path, Table};
+use crate::kind::Shape::{
+    Accounts, Choice, Duration, DurationOrOff, Flag, Limits, Line, Names, Path, Sysctls, Table,
+};
 
 /// In the order of `docs/services.md`.
 pub(crate) const NODE: &[Key] = &[
     Key::new(
+        "profiles",
+        Accounts,
+        All,
+        "What this node is for: what each profile needs is set up, checked and brought up.",
+    )
+    .default("[]"),
+    Key::new("hardware", Line, All, "The hardware target that this node's image is made for."),
+    Key::new(
+        "settled",
+        Accounts,
+        All,
+        "Names of conflicts between profiles that somebody has dealt with: they are not told any \
+         more.",
+    )
+    .default("[]"),
+    Key::new(
         "services",
         Names,
         All,
-        "What this node runs beside what the bundle `default` says: added to its `wants`.",
+        "What this node runs beside what the bundle `default` and its profiles say: added to its \
+         `wants`.",
     )
     .default("[]"),
     Key::new("control", Table { shorthand: "" }, All, "Who may do what."),
@@ -44,8 +63,29 @@ pub(crate) const NODE: &[Key] = &[
          replacement.",
     )
     .default("\"off\""),
+    Key::new("setup", Table { shorthand: "" }, All, "What no profile can know of this node."),
+    Key::new("setup.hostname", Line, All, "The host's name, instead of `/etc/hostname`."),
+    Key::new("setup.swap", Flag, All, "Swap that `/etc/fstab` lists is used; otherwise none is.")
+        .default("false"),
+    Key::new(
+        "setup.rtc",
+        Choice(&["utc", "local"]),
+        All,
+        "Whether the hardware clock runs in UTC or, for the sake of another system, in local time.",
+    )
+    .default("\"utc\""),
+    Key::new("setup.firmware", Path, All, "A directory where the kernel looks for firmware first."),
+    Key::new(
+        "setup.limits",
+        Limits,
+        All,
+        "Resource limits that every service begins with, as in a service's `run.limits`.",
+    ),
+    Key::new(
+        "setup.sysctl",
+        Sysctls,
+        All,
+        "Kernel parameters that count more than those of profiles: \
+         `\"net.ipv4.conf.all.rp_filter\" = \"2\"`.",
+    ),
 ];
-
-/// Keys of `node.toml` that other programs read (node-setup, node-image): taken as they
-/// are. A key that is neither here nor in [`NODE`] is an error.
-pub(crate) const ELSEWHERE: &[&str] = &["profiles", "hardware", "setup"];

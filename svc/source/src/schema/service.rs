@@ -1,7 +1,7 @@
 //! The keys of a service file.
 
 use super::{
-    For::{All, Longrun, Process},
+    For::{All, Longrun, Oneshot, Process},
     Key,
 };
 use crate::kind::Shape;
@@ -21,6 +21,24 @@ const TYPES: &[&str] = &["longrun", "oneshot", "bundle"];
 const ON_CHANGE: &[&str] = &["restart", "reload", "keep"];
 const KILL: &[&str] = &["process", "cgroup", "mixed"];
 const POLICY: &[&str] = &["always", "on-failure", "never"];
+
+/// The names of [`facts::Section::ALL`].
+pub(super) const SECTIONS: &[&str] = &[
+    "mounts",
+    "cgroups",
+    "modules",
+    "sysctl",
+    "hostname",
+    "machine-id",
+    "limits",
+    "random-seed",
+    "clock",
+    "loopback",
+    "firmware",
+    "tmpfiles",
+    "swap",
+    "filesystems",
+];
 
 /// In the order of `docs/services.md`.
 pub(crate) const SERVICE: &[Key] = &[
@@ -78,6 +96,13 @@ pub(crate) const SERVICE: &[Key] = &[
          same one: it then means the one that `default` brings up.",
     )
     .default("[]"),
+    Key::new(
+        "setup",
+        Choice(SECTIONS),
+        Oneshot,
+        "The section of the node's table that it sets up: its profiles' modules, mounts … It gets \
+         them as JSON, in `COOPER_SETUP`, and so runs again when they have changed.",
+    ),
     Key::new(
         "watchdog",
         DurationOrOff,
