@@ -119,7 +119,7 @@ impl Init<'_> {
     fn open_shell(&mut self) {
         let line = say::line("warning: ").text(self.supervise.path.to_bytes());
         say::warning(line.text(" cannot be started: a shell is opened on the console"));
-        match shell::open() {
+        match shell::open(self.supervise.path) {
             Ok(pid) => self.step(Event::ShellOpened(pid)),
             Err(error) => {
                 say::failure("open", b"a shell", error);

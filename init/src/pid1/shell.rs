@@ -7,15 +7,15 @@ use crate::{program, say};
 
 const SHELL: &CStr = c"/bin/sh";
 
-/// Starts it.
-pub fn open() -> Result<u32, Errno> {
+/// Starts it. It says on the console why it is there.
+pub fn open(supervise: &CStr) -> Result<u32, Errno> {
     match os::fork()? {
         Fork::Parent(pid) => Ok(pid),
-        Fork::Child => become_shell(),
+        Fork::Child => become_shell(supervise),
     }
 }
 
-fn become_shell() -> ! {
+fn become_shell(supervise: &CStr) -> ! {
     Signals::new(core::iter::empty()).block();
     let _ = rustix::process::setsid();
     if let Err(error) = take_console() {
@@ -24,9 +24,11 @@ fn become_shell() -> ! {
         os::exit(111);
     }
     os::close_from(3);
+    say::speak_to(2, false);
+    say::warning(say::line("cannot start ").text(supervise.to_bytes()).text(": here is a shell"));
+    say::info(say::line("it is tried again every 30 s, and when you leave this shell"));
     program::execute_with(SHELL, c"-l");
     let error = os::last_error();
-    say::speak_to(2, false);
     say::failure("execute", SHELL.to_bytes(), error);
     os::exit(127)
 }

@@ -18,6 +18,9 @@ pub const ONESHOTS: [&str; 5] = ["loopback", "modules", "sshd-keys", "hello-imag
 /// Whatever is waited for; ten times what it takes on an idle machine under emulation.
 pub const DEADLINE: Duration = Duration::from_secs(180);
 
+/// What a machine that runs takes to answer, at most.
+const ANSWER: Duration = Duration::from_secs(5);
+
 pub struct Guest {
     machine: Machine,
     /// When it was switched on.
@@ -47,8 +50,13 @@ impl Guest {
 
     /// With more words on the kernel's command line.
     pub fn boot_with(arch: &str, words: &str) -> Self {
+        Self::boot_with_hardware(arch, words, &[])
+    }
+
+    /// With more words for QEMU, too.
+    pub fn boot_with_hardware(arch: &str, words: &str, qemu: &[&str]) -> Self {
         let node = node(arch);
-        Self::start(&node, words, node.join("initramfs"))
+        Self::start(&node, words, node.join("initramfs"), qemu)
     }
 
     /// With these files instead of the image's: the kernel unpacks one archive over the other.
@@ -58,18 +66,18 @@ impl Guest {
         fs::copy(node.join("initramfs"), &path).expect("room for an image");
         let image = File::options().append(true).open(&path).expect("the copy");
         initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
-        let guest = Self::start(&node, "", path.clone());
+        let guest = Self::start(&node, "", path.clone(), &[]);
         Self { _image: Some(Temporary(path)), ..guest }
     }
 
-    fn start(node: &Path, words: &str, initramfs: PathBuf) -> Self {
+    fn start(node: &Path, words: &str, initramfs: PathBuf, qemu: &[&str]) -> Self {
         let boot = Boot {
             kernel: node.join("kernel"),
             initramfs,
             append: format!("quiet {words}"),
             memory_mib: 1024,
             cpus: 2,
-            qemu: Vec::new(),
+            qemu: qemu.iter().map(ToString::to_string).collect(),
         };
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -93,6 +101,20 @@ impl Guest {
         let output =
             self.machine.run(command, DEADLINE).unwrap_or_else(|error| panic!("{error:#}"));
         (output.status, output.text)
+    }
+
+    /// Runs a line of shell again and again, until what it prints is as wanted: while the machine
+    /// itself may begin anew, and answer for it or not.
+    pub fn run_until(&mut self, command: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let said = self.machine.run(command, ANSWER).map(|output| output.text);
+            match said {
+                Ok(text) if is_wanted(&text) => return text,
+                said => assert!(Instant::now() < end, "{command}: {said:?}\n{}", self.console()),
+            }
+            rustix::event::poll(&mut [], Some(&PAUSE)).expect("nothing to go wrong");
+        }
     }
 
     /// `svc VERB … --json`, parsed.
@@ -164,6 +186,6 @@ impl Guest {
     }
 }
 
-/// A file on the host cannot say that a guest wrote to it without inotify on each write; the
-/// console is looked at this often.
+/// Neither a guest nor the file of its console says when it has changed: both are looked at this
+/// often.
 const PAUSE: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };

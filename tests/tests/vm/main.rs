@@ -18,6 +18,7 @@ mod guest;
 mod operate;
 mod survive;
 mod up;
+mod watchdog;
 
 use guest::Guest;
 use node_image::tree::{Content, Entry, Tree};
@@ -64,6 +65,21 @@ fn a_boot_with_a_broken_graph_ends_in_a_rescue_shell() {
     let content = Content::Bytes(b"this is no graph".to_vec());
     broken.insert("var/lib/cooper/graph/current", Entry::File { mode: 0o644, content }).unwrap();
     end::a_rescue_shell_is_all_there_is(Guest::boot_over("x86_64", &broken));
+}
+
+#[test]
+fn a_machine_that_nobody_supervises_is_reset() {
+    // A real device, as far as a machine of QEMU's has one: it resets, and the machine starts
+    // again by itself.
+    let qemu = ["-device", "i6300esb", "-action", "reboot=reset,watchdog=reset"];
+    let mut guest = Guest::boot_with_hardware("x86_64", "cooper.target=guest-shell", &qemu);
+    watchdog::one_that_is_not_there_is_said_and_nothing_else(&mut guest);
+    watchdog::an_apply_arms_it(&mut guest);
+    watchdog::a_supervise_that_is_replaced_resets_nothing(&mut guest);
+    watchdog::init_that_executes_itself_again_keeps_it(&mut guest);
+    watchdog::an_apply_disarms_it(&mut guest);
+    watchdog::a_supervise_that_cannot_be_replaced_leaves_a_shell_and_then_a_reset(&mut guest);
+    watchdog::it_stays_armed_to_the_end(guest);
 }
 
 #[test]
