@@ -79,7 +79,8 @@ fn agreed(group: &[Sysctl], tell: &mut Tell<'_>) -> Value {
     let accepted = group.iter().flat_map(|entry| &entry.accept);
     let mut good: Vec<String> = Vec::new();
     for value in written.chain(accepted) {
-        if group.iter().all(|entry| entry.accepts(value)) && !good.contains(value) {
+        let known = good.iter().any(|good| same(good, value));
+        if !known && group.iter().all(|entry| entry.accepts(value)) {
             good.push(value.clone());
         }
     }
@@ -93,7 +94,7 @@ fn agreed(group: &[Sysctl], tell: &mut Tell<'_>) -> Value {
         Some(bound) if at_least => bound.value.clone(),
         _ => good.first().cloned().unwrap_or_default(),
     };
-    good.retain(|other| *other != value);
+    good.retain(|other| !same(other, &value));
     Value { value, accept: good, at_least }
 }
 
@@ -151,13 +152,16 @@ fn of_the_node(key: &str, value: &str) -> Sysctl {
     }
 }
 
+/// Several numbers are the same whatever space is between them.
+fn same(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
+}
+
 impl Sysctl {
-    /// Whether `value` is as good as what this entry asks for. Several numbers count as the same
-    /// whatever space is between them.
+    /// Whether `value` is as good as what this entry asks for.
     #[must_use]
     pub fn accepts(&self, value: &str) -> bool {
-        let same = |other: &String| other.split_whitespace().eq(value.split_whitespace());
-        if same(&self.value) || self.accept.iter().any(same) {
+        if same(&self.value, value) || self.accept.iter().any(|other| same(other, value)) {
             return true;
         }
         match (self.value.trim().parse::<u64>(), value.trim().parse::<u64>()) {
