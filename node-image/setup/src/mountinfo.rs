@@ -55,6 +55,12 @@ pub fn top<'a>(mounts: &'a [MountPoint], at: &str) -> Option<&'a MountPoint> {
     mounts.iter().rev().find(|mount| mount.at == at)
 }
 
+/// The mount that a path lies in, whether or not the path is there.
+#[must_use]
+pub fn holding<'a>(mounts: &'a [MountPoint], path: &str) -> Option<&'a MountPoint> {
+    std::path::Path::new(path).ancestors().find_map(|at| top(mounts, at.to_str()?))
+}
+
 /// Space, tab, newline and backslash are a backslash and three octal digits.
 fn unescaped(text: &str) -> String {
     let mut parts = text.split('\\');

@@ -25,7 +25,7 @@ use self::options::Options;
 use crate::mountinfo::{self, MountPoint};
 use crate::{Finding, Need, Report, Root, State, modules};
 
-/// The table's word for "whatever is mounted there".
+/// The table's word for "whatever is mounted there", or whatever the path lies in.
 const ANY: &str = "any";
 /// … and for a directory that is mounted on itself.
 const BIND: &str = "bind";
@@ -51,7 +51,7 @@ enum Step {
 pub fn inspect(table: &Mounts, root: &Root) -> Vec<Finding> {
     let mounts = mountinfo::read(root).unwrap_or_default();
     let finding = |entry: &Mount| {
-        let (state, _) = look(entry, &mounts, root);
+        let (state, _) = look(&located(entry, &mounts), &mounts, root);
         Finding { subject: entry.at.clone(), state, need: entry.into() }
     };
     table.mounts.iter().map(finding).collect()
@@ -63,10 +63,11 @@ pub fn apply(table: &Mounts, root: &Root, report: &mut Report<'_>) {
     let mut unknown = Vec::new();
     for entry in &table.mounts {
         let need = Need::from(entry);
-        match look(entry, &mounts, root) {
+        let about = located(entry, &mounts);
+        match look(&about, &mounts, root) {
             (State::Holds(_), _) => report.holds(),
             (State::Differs { is, wanted }, steps) => {
-                match steps.iter().try_for_each(|step| take(step, entry, root)) {
+                match steps.iter().try_for_each(|step| take(step, &about, root)) {
                     Ok(()) => report.changed(&entry.at, &is, &wanted, &need),
                     Err(reason) => report.failed(&format_args!("cannot {reason}"), &need),
                 }
@@ -83,6 +84,15 @@ pub fn apply(table: &Mounts, root: &Root, report: &mut Report<'_>) {
     }
     if !unknown.is_empty() {
         report.note(&format_args!("not of this kernel or machine: {}", unknown.join(" ")));
+    }
+}
+
+/// An entry that takes whatever is there is about the mount that its path lies in.
+fn located(entry: &Mount, mounts: &[MountPoint]) -> Mount {
+    let holder = (entry.fstype == ANY).then(|| mountinfo::holding(mounts, &entry.at)).flatten();
+    match holder {
+        Some(mount) => Mount { at: mount.at.clone(), ..entry.clone() },
+        None => entry.clone(),
     }
 }
 

@@ -55,6 +55,16 @@ fn another_type_is_left() {
 }
 
 #[test]
+fn any_mount_is_the_one_that_the_path_lies_in() {
+    let (_directory, root) = machine(
+        "1 1 0:2 / / rw - ext4 /dev/vda rw\n2 1 0:3 / /var rw shared:1 - ext4 /dev/vdb rw\n",
+    );
+    let shared = |at| Mount { shared: true, ..entry(at, "any", "") };
+    assert!(matches!(state(shared("/var/lib/kubelet"), &root), State::Holds(_)));
+    assert!(matches!(state(shared("/opt/data"), &root), State::Differs { .. }));
+}
+
+#[test]
 fn what_this_kernel_does_not_have_is_told_from_what_is_not_mounted() {
     let (directory, root) = machine("");
     assert!(matches!(state(entry("/dev/shm", "tmpfs", ""), &root), State::Differs { .. }));
