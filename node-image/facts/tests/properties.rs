@@ -65,7 +65,7 @@ prop_compose! {
             includes: includes.into_iter().map(str::to_string).collect(),
             modules: once(modules, |module| module.name.clone()),
             sysctls: once(sysctls, |sysctl| sysctl.key.clone()),
-            services: once(services.into_iter().map(service).collect(), |s: &Service| s.name.clone()),
+            services: once(services.into_iter().map(service).collect(), |s| s.name.clone()),
             ..empty()
         }
     }
