@@ -1,33 +1,43 @@
-//! Kernel modules: which of a kernel's thousands an image takes, and their index.
+//! Kernel modules: which of a kernel's thousands an image takes, and their indices.
 //!
-//! The index is `modules.dep` as depmod writes it; busybox modprobe needs no more than that and
-//! `modules.builtin`. Its other indices speak of modules that are left out, so they are left out
-//! as well.
+//! `modules.dep` and `modules.alias` are those of depmod, without the lines about modules that are
+//! left out; `modules.builtin` and `modules.softdep` are whole. busybox modprobe needs the first,
+//! our own node-setup all of them. depmod's binary indices would speak of modules that are not
+//! there, and nobody needs them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
+use node_setup::modules::index::{Index, Line, name, normal};
 
 use crate::tree::{Content, Entry, Tree};
 
 const ABOVE: &str = "usr/lib/modules";
+/// What speaks of the kernel itself, or of names alone.
+const WHOLE: [&str; 3] = ["modules.builtin", "modules.builtin.modinfo", "modules.softdep"];
 
 /// Leaves in `tree` only the modules `wanted`, by name, with those they need. A name that the
 /// kernel has built in is no error; one it does not have at all is.
 pub fn keep(tree: &mut Tree, wanted: &[String]) -> Result<()> {
     for version in versions(tree) {
         let directory = format!("{ABOVE}/{version}");
-        let index = Index::parse(&text(tree, &format!("{directory}/modules.dep"))?)?;
+        let dep = text(tree, &format!("{directory}/modules.dep"))?;
+        let index = Index::parse(&dep)?;
         let builtin = text(tree, &format!("{directory}/modules.builtin"))?;
-        let kept = index.closure(wanted, &builtin)?;
+        let alias = text(tree, &format!("{directory}/modules.alias"))?;
+        let kept = closure(&index, wanted, &builtin)?;
 
         let above = format!("{directory}/");
         let mut paths: BTreeSet<&str> =
             kept.iter().flat_map(|path| with_directories(path)).collect();
-        paths.insert("modules.builtin");
+        paths.extend(WHOLE);
         tree.retain(|path| path.strip_prefix(&above).is_none_or(|path| paths.contains(path)));
-        let content = Content::Bytes(index.lines(&kept).into_bytes());
-        tree.insert(&format!("{directory}/modules.dep"), Entry::File { mode: 0o644, content })?;
+        let lines = [("dep", dep_lines(&index, &kept)), ("alias", alias_lines(&alias, &kept))];
+        for (index, lines) in lines {
+            let content = Content::Bytes(lines.into_bytes());
+            let path = format!("{directory}/modules.{index}");
+            tree.insert(&path, Entry::File { mode: 0o644, content })?;
+        }
     }
     Ok(())
 }
@@ -56,57 +66,38 @@ fn with_directories(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| path.split_at(at).0).chain([path])
 }
 
-/// `modules.dep`: each module's path, and the paths of all that it needs, in the order to unload
-/// them.
-struct Index(BTreeMap<String, Vec<String>>);
-
-impl Index {
-    fn parse(text: &str) -> Result<Self> {
-        let mut needs = BTreeMap::new();
-        for line in text.lines().filter(|line| !line.is_empty()) {
-            let Some((path, needed)) = line.split_once(':') else {
-                bail!("cannot read modules.dep: no colon in {line:?}");
-            };
-            needs.insert(
-                path.to_owned(),
-                needed.split_ascii_whitespace().map(str::to_owned).collect(),
-            );
-        }
-        Ok(Self(needs))
-    }
-
-    fn closure(&self, wanted: &[String], builtin: &str) -> Result<BTreeSet<String>> {
-        let mut kept = BTreeSet::new();
-        for wanted in wanted {
-            let named = |path: &str| name(path) == wanted.replace('-', "_");
-            match self.0.iter().find(|(path, _)| named(path)) {
-                Some((path, needed)) => {
-                    kept.insert(path.clone());
-                    kept.extend(needed.iter().cloned());
-                }
-                None if builtin.lines().any(named) => {}
-                None => bail!("cannot find the module {wanted} in the kernel package"),
+/// The files of the wanted modules and of all that they need.
+fn closure<'a>(index: &Index<'a>, wanted: &[String], builtin: &str) -> Result<BTreeSet<&'a str>> {
+    let mut kept = BTreeSet::new();
+    for wanted in wanted {
+        match index.find(wanted) {
+            Some(line) => {
+                kept.insert(line.path);
+                kept.extend(line.needs());
             }
+            None if builtin.lines().any(|path| name(path) == normal(wanted)) => {}
+            None => bail!("cannot find the module {wanted} in the kernel package"),
         }
-        Ok(kept)
     }
-
-    fn lines(&self, kept: &BTreeSet<String>) -> String {
-        self.0
-            .iter()
-            .filter(|(path, _)| kept.contains(*path))
-            .map(|(path, needed)| {
-                let needed: String = needed.iter().map(|path| format!(" {path}")).collect();
-                format!("{path}:{needed}\n")
-            })
-            .collect()
-    }
+    Ok(kept)
 }
 
-/// The name of the module at `path`, as modprobe knows it.
-fn name(path: &str) -> String {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    file.split(".ko").next().unwrap_or(file).replace('-', "_")
+fn dep_lines(index: &Index<'_>, kept: &BTreeSet<&str>) -> String {
+    let mut lines: Vec<Line<'_>> = index.lines().filter(|line| kept.contains(line.path)).collect();
+    lines.sort_by_key(|line| line.path);
+    let text = |line: &Line<'_>| {
+        let needs: String = line.needs().map(|path| format!(" {path}")).collect();
+        format!("{}:{needs}\n", line.path)
+    };
+    lines.iter().map(text).collect()
+}
+
+/// `alias PATTERN MODULE`
+fn alias_lines(alias: &str, kept: &BTreeSet<&str>) -> String {
+    let names: BTreeSet<_> = kept.iter().map(|path| name(path)).collect();
+    let is_kept =
+        |line: &&str| line.rsplit(' ').next().is_some_and(|module| names.contains(&normal(module)));
+    alias.lines().filter(is_kept).map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -130,6 +121,8 @@ kernel/drivers/char/virtio-rng.ko.xz:
         };
         put("modules.dep", DEP);
         put("modules.builtin", "kernel/drivers/char/virtio_console.ko\n");
+        put("modules.alias", "alias net-pf-x llc\nalias pci:v*d* e1000\n");
+        put("modules.softdep", "");
         put("modules.order", "");
         for line in DEP.lines() {
             put(line.split(':').next().unwrap(), "");
@@ -160,10 +153,20 @@ kernel/drivers/char/virtio-rng.ko.xz:
             "kernel/net/bridge/bridge.ko.xz",
             "kernel/net/llc",
             "kernel/net/llc/llc.ko.xz",
+            "modules.alias",
             "modules.builtin",
             "modules.dep",
+            "modules.softdep",
         ];
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn an_alias_comes_with_its_module() {
+        let mut tree = sample();
+        keep(&mut tree, &["llc".to_owned()]).unwrap();
+        let alias = text(&tree, "usr/lib/modules/6.12/modules.alias").unwrap();
+        assert_eq!(alias, "alias net-pf-x llc\n");
     }
 
     #[test]

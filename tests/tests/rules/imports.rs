@@ -119,7 +119,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "node-image",
-        rooms: &["graph", "source"],
+        rooms: &["graph", "node-setup", "source"],
         crates: &["anyhow", "clap", "cpio", "flate2", "serde", "serde_json", "sha2", "tar"],
         pure: false,
         long_lived: false,
