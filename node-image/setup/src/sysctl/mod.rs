@@ -11,6 +11,8 @@ pub mod value;
 pub mod watch;
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

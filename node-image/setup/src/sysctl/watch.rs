@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use facts::section::Sysctls;
 
@@ -28,6 +29,11 @@ const MEMORY: &str = "/run/cooper/setup/sysctl";
 /// By key, whose word it was, and the value.
 type Remembered = BTreeMap<String, (String, String)>;
 
+/// The kernel tells of an interface before it makes its keys, and of those it tells nobody: the
+/// looks after the first, until they are there. What has none then never gets any.
+const LOOKS: [Duration; 3] =
+    [Duration::from_millis(10), Duration::from_millis(100), Duration::from_secs(1)];
+
 /// Sets what comes into being, until it is killed.
 ///
 /// # Errors
@@ -36,14 +42,30 @@ pub fn watch(table: &Sysctls, root: &Root, report: &mut Report<'_>) -> io::Resul
     // Before the first look: what comes after it is told.
     let mut events = Events::open(root)?;
     let mut known = recall(root);
+    let (mut incomplete, mut looks): (Vec<String>, _) = (Vec::new(), LOOKS.iter());
     loop {
         known = catch_up(table, root, report, known);
-        match events.wait(root)? {
-            News::Interfaces(names) => known.retain(|key, _| !is_of(key, &names)),
+        incomplete.retain(|name| !has_keys(name, root));
+        let next = looks.next().filter(|_| !incomplete.is_empty());
+        match events.wait(root, next.copied())? {
+            News::Nothing => {}
+            News::Files => looks = LOOKS.iter(),
+            News::Interfaces(names) => {
+                known.retain(|key, _| !is_of(key, &names));
+                incomplete.extend(names);
+                looks = LOOKS.iter();
+            }
             // Which ones are new, nobody knows any more.
             News::Lost => known.retain(|key, _| !key.starts_with("net/")),
         }
     }
+}
+
+/// Whether the kernel has made an interface's keys.
+fn has_keys(interface: &str, root: &Root) -> bool {
+    let versions = ["net/ipv4/conf", "net/ipv6/conf"].map(plan::file);
+    let mut versions = versions.iter().filter(|version| root.exists(version));
+    versions.all(|version| root.exists(&format!("{version}/{interface}")))
 }
 
 /// Sets what is new or wanted otherwise than before. What is then known.

@@ -6,8 +6,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
@@ -24,7 +25,11 @@ const DIRECTORY: &str = "sysctl.d";
 /// What there is to know about what has happened.
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
-    /// Something may be new; all keys of these interfaces are.
+    /// The time is up.
+    Nothing,
+    /// A file was written, or a module loaded.
+    Files,
+    /// These interfaces are new.
     Interfaces(Vec<String>),
     /// There was more than we could be told.
     Lost,
@@ -73,23 +78,29 @@ impl Events {
         }
     }
 
-    /// Sleeps until something has happened that may bring keys or values.
+    /// Sleeps until something has happened that may bring keys or values, or for so long.
     ///
     /// # Errors
     /// As the system says.
-    pub fn wait(&mut self, root: &Root) -> io::Result<News> {
+    pub fn wait(&mut self, root: &Root, timeout: Option<Duration>) -> io::Result<News> {
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        });
         loop {
             let mut sources =
                 [PollFd::new(&self.kernel, PollFlags::IN), PollFd::new(&self.files, PollFlags::IN)];
-            match poll(&mut sources, None) {
+            match poll(&mut sources, timeout.as_ref()) {
+                Ok(0) => return Ok(News::Nothing),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
             let is_written = self.drain_files(root)?;
             match self.drain_kernel()? {
                 Some(news) => return Ok(news),
-                None if is_written => return Ok(News::Interfaces(Vec::new())),
-                // A disk, an input device, a file of another name: sleep on.
+                None if is_written => return Ok(News::Files),
+                // A disk, an input device, a file of another name: sleep on. With a time set it
+                // begins again, a few times at most before everybody is quiet.
                 None => {}
             }
         }
@@ -111,7 +122,12 @@ impl Events {
                         }
                     }
                 }
-                Err(Errno::AGAIN) => return Ok(news.map(News::Interfaces)),
+                Err(Errno::AGAIN) => {
+                    return Ok(news.map(|names| match names.is_empty() {
+                        true => News::Files,
+                        false => News::Interfaces(names),
+                    }));
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::NOBUFS) => return Ok(Some(News::Lost)),
                 Err(errno) => return Err(errno.into()),
