@@ -19,7 +19,7 @@ Start here:
   svc apply --dry-run        what your edits would do
 
 `svc VERB --help` has examples. Exit status: 0 done, 1 failed, 2 timed out, 3 unknown service,
-4 mistakes in service files, 100 wrong command line, 111 system error."
+4 mistakes in service files, 5 doctor warns, 100 wrong command line, 111 system error."
 )]
 pub struct Svc {
     /// The user's own tree instead of the system's.
@@ -138,6 +138,18 @@ Examples:
   svc boot                   totals, who took longest, and whom the others waited for
   svc boot --all")]
     Boot(Boot),
+    /// Look whether this machine is what its profiles need
+    #[command(after_help = "\
+Examples:
+  svc doctor                 by the profiles of node.toml: what does not hold, why, and what to do
+  svc doctor --fix           sets up what node set-up sees to, and looks again
+  svc doctor --profile k3s-server --profile cilium    before they are chosen
+  svc doctor --all           what holds as well
+  svc doctor --json | jq -r '.findings[] | select(.status == \"error\") | .id'
+
+It changes nothing without --fix, needs no Cooper on the machine, and sees most without
+privileges. Exit status: 0 all holds, 5 there are warnings, 1 there are errors.")]
+    Doctor(Doctor),
     /// Print services as they change
     #[command(after_help = "\
 Examples:
@@ -361,6 +373,29 @@ pub struct Boot {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// By this profile instead of node.toml's; may be given more than once
+    #[arg(short, long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// On this hardware target instead of node.toml's, or the one that is recognised
+    #[arg(long, value_name = "NAME")]
+    pub hardware: Option<String>,
+    /// Set up what is not as it should be, then look again
+    #[arg(long)]
+    pub fix: bool,
+    /// What holds, and what could not be looked at, as well
+    #[arg(short, long)]
+    pub all: bool,
+    /// Print JSON: every finding
+    #[arg(long)]
+    pub json: bool,
+    /// Look at the files below this directory, which stands for a machine that is not running
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }
 
 /// Arguments of `watch`.

@@ -15,6 +15,8 @@ pub enum Exit {
     Unknown,
     /// The service files have mistakes; nothing was changed.
     Invalid,
+    /// `doctor`: nothing is wrong, and something may become so.
+    Warned,
     /// The command line is wrong.
     Usage,
     /// A system call failed: a file, the disk, the control socket.
@@ -24,12 +26,13 @@ pub enum Exit {
 impl Exit {
     /// All of them; 101, which is a bug in `svc` (a panic), is the language's own.
     #[cfg(test)]
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ok,
         Self::Failed,
         Self::TimedOut,
         Self::Unknown,
         Self::Invalid,
+        Self::Warned,
         Self::Usage,
         Self::System,
     ];
@@ -42,6 +45,7 @@ impl Exit {
             Self::TimedOut => 2,
             Self::Unknown => 3,
             Self::Invalid => 4,
+            Self::Warned => 5,
             Self::Usage => 100,
             Self::System => 111,
         }

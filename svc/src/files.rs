@@ -12,7 +12,7 @@ use wire::paths;
 use crate::{context::Context, error::Error, paths::Paths};
 
 /// ENOENT.
-const NO_SUCH_FILE: i32 = 2;
+pub const NO_SUCH_FILE: i32 = 2;
 
 /// Compiles this node's files. Warnings are told; mistakes are the error.
 pub fn compile_node(context: &mut Context) -> Result<Graph, Error> {

@@ -6,6 +6,7 @@ mod colour;
 mod progress;
 mod table;
 mod time;
+mod wrap;
 
 use std::{
     env,
@@ -21,6 +22,7 @@ pub use colour::Colour;
 pub use progress::Progress;
 pub use table::{Cell, Table};
 pub use time::{ago, bytes, monotonic_us, seconds, utc_clock};
+pub use wrap::wrapped;
 
 /// Narrower than this, a table is not cut to fit: nothing would be left to read.
 const WIDTH_MIN: usize = 40;
@@ -87,8 +89,13 @@ impl Screen {
 
     /// A table, cut to the terminal's width.
     pub fn table(&mut self, table: &Table) -> Result<(), Error> {
-        let text = table.text(self.width.filter(|width| *width >= WIDTH_MIN), self.colours);
+        let text = table.text(self.width(), self.colours);
         self.raw(text.as_bytes())
+    }
+
+    /// How wide text may be; None where nobody looks at it, or it is too narrow to be cut.
+    pub fn width(&self) -> Option<usize> {
+        self.width.filter(|width| *width >= WIDTH_MIN)
     }
 
     /// `text` in a colour, where colours are wanted.

@@ -5,6 +5,7 @@ mod boot;
 mod check;
 mod compile;
 mod detail;
+mod doctor;
 mod edit;
 mod explain;
 mod follow;
@@ -42,6 +43,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> Result<Exit, Error> {
         Verb::Compile(args) => compile::run(args, context),
         Verb::Profiles(args) => profiles::run(args, context),
         Verb::Boot(args) => boot::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
         Verb::Watch(args) => watch::run(args, context),
         Verb::Edit(args) => edit::run(args, context),
         Verb::Poweroff(args) => shutdown(Ending::Poweroff, args.force, context),

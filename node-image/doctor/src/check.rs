@@ -35,6 +35,8 @@ struct Case<'a> {
     node: &'a Node,
     /// All hardware targets that there are.
     targets: &'a BTreeMap<String, Hardware>,
+    /// The one that node.toml names.
+    chosen_target: Option<&'a str>,
     /// How long a shutdown may take.
     budget_ms: Option<u32>,
     with: With<'a>,
@@ -110,7 +112,8 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 /// Asks what the table asks. A name that nobody knows is a finding as well: a profile of another
 /// version, or of an admin, that is not to be passed over.
 pub fn judge(wanted: &Wanted<'_>, system: &System) -> Vec<Finding> {
-    let &Wanted { node, targets, budget_ms } = wanted;
+    let &Wanted { node, targets, budget_ms, .. } = wanted;
+    let chosen_target = wanted.chosen_target.as_deref();
     let finding = |check: &facts::Check| {
         let entry = Entry {
             id: id(check),
@@ -120,7 +123,8 @@ pub fn judge(wanted: &Wanted<'_>, system: &System) -> Vec<Finding> {
             source: &check.source,
             by: &check.by,
         };
-        let case = Case { system, node, targets, budget_ms, with: With(&check.with) };
+        let case =
+            Case { system, node, targets, chosen_target, budget_ms, with: With(&check.with) };
         let verdict = CHECKS.iter().find(|(id, _)| *id == check.id).map_or_else(
             || Verdict::Unknown("this svc knows no such check".into()),
             |(_, judge)| judge(&case),
@@ -178,5 +182,12 @@ fn ask_with(
     let system = machine.system();
     let (_, judge) = CHECKS.iter().find(|(known, _)| *known == id).expect("a check of that name");
     let (node, targets) = (Node::default(), BTreeMap::new());
-    judge(&Case { system: &system, node: &node, targets: &targets, budget_ms, with: With(&with) })
+    judge(&Case {
+        system: &system,
+        node: &node,
+        targets: &targets,
+        chosen_target: None,
+        budget_ms,
+        with: With(&with),
+    })
 }

@@ -5,6 +5,7 @@
 mod binaries;
 mod files;
 mod kernel;
+mod parameters;
 mod ports;
 mod set_up;
 
@@ -18,6 +19,9 @@ use crate::{
 /// Every entry, kind by kind.
 pub fn judge(node: &Node, system: &System) -> Vec<Finding> {
     let mut findings = set_up::judge(node, system);
+    if let Some((name, target)) = &node.hardware {
+        findings.extend(parameters::judge(name, target, system));
+    }
     for entry in &node.kernel {
         findings.extend(kernel::judge(entry, system));
     }

@@ -85,8 +85,20 @@ impl Error {
 /// # Errors
 /// If it is no such table.
 pub fn apply(section: Section, json: &str, root: &Root) -> Result<u8, Error> {
-    let mut out = std::io::stdout();
-    let mut report = Report::new(section.name(), &mut out);
+    apply_to(section, json, root, &mut std::io::stdout())
+}
+
+/// The same, with what it says going to `out`.
+///
+/// # Errors
+/// If it is no such table.
+pub fn apply_to(
+    section: Section,
+    json: &str,
+    root: &Root,
+    out: &mut dyn std::io::Write,
+) -> Result<u8, Error> {
+    let mut report = Report::new(section.name(), out);
     match section {
         Section::Cgroups => cgroups::apply(&table(section, json)?, root, &mut report),
         Section::Modules => modules::apply(&table(section, json)?, root, &mut report),

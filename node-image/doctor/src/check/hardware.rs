@@ -40,7 +40,7 @@ const PACKAGES: [(&str, &str, &str); 14] = [
 pub fn target(case: &Case<'_>) -> Verdict {
     let machine = describe(case.system);
     let recognised = facts::recognise(case.targets, &machine);
-    let Some((chosen, _)) = &case.node.hardware else {
+    let Some(chosen) = case.chosen_target else {
         return match recognised {
             Some(name) => Verdict::fails(format!("node.toml names none; this looks like {name}"))
                 .at_most(facts::Severity::Info)
@@ -55,7 +55,7 @@ pub fn target(case: &Case<'_>) -> Verdict {
                 "boot an image for {name}, or hardware = \"{name}\" in /etc/cooper/node.toml"
             ))
         }
-        None => Verdict::Holds(chosen.clone()),
+        None => Verdict::Holds(chosen.into()),
     }
 }
 
@@ -255,13 +255,11 @@ mod tests {
         let machine = machine().file("/proc/sys/kernel/arch", "x86_64\n");
         let system = machine.system();
         let with = std::collections::BTreeMap::new();
-        let ask = |chosen: Option<&str>| {
-            let node = facts::Node {
-                hardware: chosen.map(|name| (name.to_owned(), of("x86_64"))),
-                ..facts::Node::default()
-            };
+        let node = facts::Node::default();
+        let ask = |chosen_target: Option<&str>| {
             let with = super::super::With(&with);
-            target(&Case { system: &system, node: &node, targets: &targets, budget_ms: None, with })
+            let (system, node, targets) = (&system, &node, &targets);
+            target(&Case { system, node, targets, chosen_target, budget_ms: None, with })
         };
         assert_eq!(ask(Some("pc")), Verdict::Holds("pc".into()));
         let found =

@@ -70,6 +70,7 @@ mod tests {
             system: &machine.system(),
             node: &node,
             targets: &targets,
+            chosen_target: None,
             budget_ms: None,
             with: super::super::With(&with),
         })

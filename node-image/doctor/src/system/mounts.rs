@@ -67,7 +67,7 @@ mod tests {
     /// Optional fields may be there or not; both lists of options count.
     #[test]
     fn a_line_has_all_that_is_asked_of_it() {
-        let text = "30 24 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n\
+        let text = "30 24 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 none rw,nsdelegate\n\
                     31 24 8:2 /a /mnt/a\\040b ro - ext4 /dev/sda2 rw\n\
                     broken\n";
         let mounts = parse(text);

@@ -41,7 +41,8 @@ pub fn judge(options: &KernelOptions, system: &System) -> Vec<Finding> {
             id: format!("kernel:{option}"),
             severity: options.severity,
             why: &options.why,
-            fix: format!("boot a kernel with CONFIG_{}", option.replace('|', " or CONFIG_")),
+            // The same for all, so that those with the same reason can be told in one.
+            fix: "boot a kernel that was built with it (CONFIG_…)".into(),
             source: &options.source,
             by: &options.by,
         };

@@ -1,11 +1,11 @@
 //! What node set-up sees to: modules, kernel parameters, mounts, cgroups. Its own code looks.
 
 use facts::{Node, Section, Severity, section};
-use node_setup::{State, cgroups, modules, sysctl};
+use node_setup::{State, cgroups, modules, mounts, sysctl};
 
 use crate::{
     finding::{Entry, Finding, Verdict},
-    system::System,
+    system::{MountPoint, System},
 };
 
 /// Every entry of those sections.
@@ -16,22 +16,66 @@ pub fn judge(node: &Node, system: &System) -> Vec<Finding> {
     let modules = modules::inspect(&table, &root);
     let table = section::Sysctls { sysctls: node.sysctls.clone() };
     let sysctls = sysctl::inspect(&table, &root);
+    let table = section::Mounts { mounts: node.mounts.clone() };
+    let mounts = mounts::inspect(&table, &root);
     let table = section::Cgroups { cgroups: node.cgroups.clone() };
     let cgroups = cgroups::inspect(&table, &root);
-    let all =
-        [(Section::Modules, modules), (Section::Sysctl, sysctls), (Section::Cgroups, cgroups)];
+    let all = [
+        (Section::Mounts, mounts),
+        (Section::Cgroups, cgroups),
+        (Section::Modules, modules),
+        (Section::Sysctl, sysctls),
+    ];
     let of_table = |found: &node_setup::Finding| !found.need.by.is_empty();
     all.into_iter()
         .flat_map(|(section, found)| {
             // What no profile wants is set-up's own knowledge, which questions ask for, too.
-            found.into_iter().filter(of_table).map(move |found| finding(section, found))
+            found.into_iter().filter(of_table).map(move |found| {
+                let severity = severity(node, system, section, &found);
+                finding(section, severity, found)
+            })
         })
         .collect()
 }
 
-fn finding(section: Section, found: node_setup::Finding) -> Finding {
+/// What the node does not work without is an error: not options of a mount that is there, nor a
+/// limit that is low, which may do for now.
+fn severity(
+    node: &Node,
+    system: &System,
+    section: Section,
+    found: &node_setup::Finding,
+) -> Severity {
+    let at_least = |entry: &facts::Sysctl| entry.at_least && entry.key == found.subject;
+    let is_mounted = |entry: &facts::Mount| {
+        let mount = system.mount_of(&entry.at).filter(|mount| mount.at == entry.at);
+        let fits = |mount: &MountPoint| {
+            (entry.fstype == mount.fstype || matches!(entry.fstype.as_str(), "any" | "bind"))
+                && (mount.shared || !entry.shared)
+        };
+        entry.at == found.subject && mount.is_some_and(fits)
+    };
+    let is_mild = match section {
+        Section::Sysctl => node.sysctls.iter().any(at_least),
+        Section::Mounts => node.mounts.iter().any(is_mounted),
+        Section::Cgroups
+        | Section::Modules
+        | Section::Hostname
+        | Section::MachineId
+        | Section::Limits
+        | Section::RandomSeed
+        | Section::Clock
+        | Section::Loopback
+        | Section::Firmware
+        | Section::Tmpfiles
+        | Section::Swap
+        | Section::Filesystems => false,
+    };
+    if found.need.is_optional || is_mild { Severity::Warning } else { Severity::Error }
+}
+
+fn finding(section: Section, severity: Severity, found: node_setup::Finding) -> Finding {
     let node_setup::Finding { subject, state, need } = found;
-    let severity = if need.is_optional { Severity::Warning } else { Severity::Error };
     let verdict = match state {
         State::Holds(found) => Verdict::Holds(found),
         State::Differs { is, wanted } => {
@@ -148,6 +192,32 @@ mod tests {
             .directory("/sys/module/xt_socket")
             .file("/proc/modules", "br_netfilter 1 0 - Live 0\nxt_socket 1 0 - Live 0\n");
         assert!(judged(&machine).iter().all(|(_, status, _)| *status == Status::Ok));
+    }
+
+    /// A mount with an option less is a mount; one that is private keeps volumes from pods.
+    #[test]
+    fn options_of_a_mount_are_no_error() {
+        let mount = facts::Mount {
+            at: "/run".into(),
+            fstype: "tmpfs".into(),
+            device: None,
+            options: "nosuid".into(),
+            mode: None,
+            shared: true,
+            optional: false,
+            why: "sockets".into(),
+            source: "systemd".into(),
+            by: vec!["base".into()],
+        };
+        let node = Node { mounts: vec![mount], ..Node::default() };
+        let status = |line: &str| {
+            let machine = Machine::new().mounts(&[line]);
+            judge(&node, &machine.system()).pop().unwrap().status
+        };
+        assert_eq!(status("2 1 0:2 / /run rw,nosuid shared:2 - tmpfs tmpfs rw"), Status::Ok);
+        assert_eq!(status("2 1 0:2 / /run rw shared:2 - tmpfs tmpfs rw"), Status::Warning);
+        assert_eq!(status("2 1 0:2 / /run rw,nosuid - tmpfs tmpfs rw"), Status::Error);
+        assert_eq!(status("2 1 0:2 / / rw shared:2 - tmpfs tmpfs rw"), Status::Error);
     }
 
     /// What can be set up is told from what cannot; what is optional is never an error.
