@@ -61,7 +61,7 @@ pub fn ask(path: &str) -> io::Result<Answer> {
 }
 
 /// `VersionResponse` has the runtime's name in field 2 and its version in 3;
-/// `RuntimeConfigResponse` has a message in field 1, whose field 1 is the driver, 0 being systemd's.
+/// `RuntimeConfigResponse` has a message in field 1, whose field 1 is the driver; 0 is systemd's.
 fn answer(version: &[u8], config: &[u8]) -> Answer {
     let text = |field| match find(version, field) {
         Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
