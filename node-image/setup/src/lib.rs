@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroups;
+pub mod end;
 pub mod files;
 mod finding;
 pub mod glob;

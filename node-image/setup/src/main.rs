@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         words => (Root::default(), words),
     };
     let ended = match words {
+        ["end", words @ ..] => Ok(node_setup::end::end(words, &root)),
         [name] => run(name, |section, json| node_setup::apply(section, json, &root)),
         [name, "--watch"] => run(name, |section, json| {
             node_setup::watch(section, json, &root).map(|never| match never {})

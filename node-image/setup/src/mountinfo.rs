@@ -5,6 +5,8 @@ use crate::Root;
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountPoint {
+    /// The device's numbers: `8:1`.
+    pub device: String,
     /// Where, with its escapes resolved.
     pub at: String,
     /// The part of the file system that shows there: `/`, unless it is a bind mount.
@@ -23,7 +25,8 @@ impl MountPoint {
     /// `36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw,errors=continue`
     fn parse(line: &str) -> Option<Self> {
         let (mount, file_system) = line.split_once(" - ")?;
-        let mut mount = mount.split(' ').skip(3);
+        let mut mount = mount.split(' ').skip(2);
+        let device = mount.next()?.to_owned();
         let (root, at, own) = (mount.next()?, mount.next()?, mount.next()?);
         let is_shared = mount.any(|field| field.starts_with("shared:"));
         let mut file_system = file_system.split(' ');
@@ -31,7 +34,7 @@ impl MountPoint {
         let whole = file_system.next().unwrap_or_default();
         let options = own.split(',').chain(whole.split(',')).map(unescaped).collect();
         let [at, root, source] = [at, root, source].map(unescaped);
-        Some(Self { at, root, fstype: fstype.to_owned(), source, options, is_shared })
+        Some(Self { device, at, root, fstype: fstype.to_owned(), source, options, is_shared })
     }
 
     /// It has this option, spelt like this.

@@ -116,7 +116,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "node-setup",
-        rooms: &["facts"],
+        rooms: &["facts", "login1", "sys", "wire"],
         crates: &["flate2", "rustix", "ruzstd", "serde", "serde_json", "thiserror", "xz4rust"],
         pure: false,
         long_lived: false,
