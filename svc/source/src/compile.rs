@@ -54,8 +54,10 @@ pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
     if findings.has_errors() {
         return None;
     }
-    let NodeFile { operators, shutdown_budget_ms, watchdog, .. } = node;
-    Some(Graph { operators, shutdown_budget_ms, watchdog, ..graph? })
+    let NodeFile { operators, shutdown_budget, watchdog, .. } = node;
+    let graph = graph?;
+    let shutdown_budget_ms = shutdown_budget.of(&graph);
+    Some(Graph { operators, shutdown_budget_ms, watchdog, ..graph })
 }
 
 /// The node's table, and all that it could have been made of. `profiles`, if there are any, are

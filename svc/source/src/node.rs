@@ -4,6 +4,7 @@ use facts::{About, Choice, Settings};
 use graph::{LimitSpec, Watchdog};
 
 use crate::{
+    budget::Budget,
     reader::{self, Fields, Typed},
     report::Findings,
     schema::{NODE, Named, Schema},
@@ -19,7 +20,7 @@ pub(crate) struct NodeFile {
     pub at: At,
     pub services: Vec<Named>,
     pub operators: Vec<String>,
-    pub shutdown_budget_ms: u32,
+    pub shutdown_budget: Budget,
     pub watchdog: Option<Watchdog>,
     /// Profiles, hardware and what they are told.
     pub choice: Choice,
@@ -41,7 +42,10 @@ impl NodeFile {
             at: found.node.map_or(At::NOWHERE, At::top_of),
             services: read.named("services"),
             operators: read.texts("control.operators"),
-            shutdown_budget_ms: read.millis("shutdown.budget"),
+            shutdown_budget: match fields.has("shutdown.budget") {
+                true => Budget::Given(read.millis("shutdown.budget")),
+                false => Budget::AtLeast(read.millis("shutdown.budget")),
+            },
             watchdog: watchdog::read(read, findings),
             choice: Choice {
                 profiles: read.texts("profiles"),

@@ -255,6 +255,42 @@ fn a_later_directory_wins_whole() {
 }
 
 #[test]
+fn a_shutdown_may_take_as_long_as_its_longest_chain() {
+    let top = env::temp_dir().join(format!("cooper-budget-{}", std::process::id()));
+    let budget = |files: &[(&str, &str)]| {
+        let _ = fs::remove_dir_all(&top);
+        fs::create_dir_all(&top).unwrap();
+        let chain = [
+            ("a.toml", "exec = [\"/a\"]\nstop.timeout = \"50s\"\nfinish = [\"/f\"]\n"),
+            ("b.toml", "exec = [\"/b\"]\nafter = [\"a\"]\nstop.timeout = \"3m\"\n"),
+            ("c.toml", "type = \"oneshot\"\nexec = [\"/c\"]\nrequires = [\"b\"]\n"),
+            (
+                "d.toml",
+                "type = \"oneshot\"\nexec = [\"/d\"]\nwants = [\"c\"]\n\
+                        stop = { exec = [\"/e\"], timeout = \"5m\" }\n",
+            ),
+            ("e.toml", "exec = [\"/e\"]\nafter = [\"a\"]\nstop.timeout = \"6m\"\n"),
+        ];
+        for (name, text) in chain.iter().chain(files) {
+            fs::write(top.join(name), text).unwrap();
+        }
+        let node = Some(top.join("node")).filter(|node| node.exists());
+        let compiled = load(&Tree { dirs: vec![top.clone()], node, ..Tree::default() });
+        let graph =
+            compiled.unwrap_or_else(|report| panic!("{}", report.render(Colour::None))).graph;
+        graph.shutdown_budget_ms
+    };
+    // a and its finish command, b, d; c has nothing to undo, and e stops beside b.
+    assert_eq!(budget(&[]), 50_000 + 10_000 + 180_000 + 300_000);
+    let given = budget(&[("node", "shutdown.budget = \"20s\"\n")]);
+    assert_eq!(given, 20_000, "the admin has the last word");
+    let short = ["a", "b", "d", "e"].map(|name| format!("{name}.toml"));
+    let short: Vec<_> = short.iter().map(|name| (name.as_str(), "exec = [\"/x\"]\n")).collect();
+    assert_eq!(budget(&short), 90_000, "but never in less than this");
+    fs::remove_dir_all(&top).unwrap();
+}
+
+#[test]
 fn files_that_cannot_be_read_are_mistakes() {
     let top = env::temp_dir().join(format!("cooper-unreadable-{}", std::process::id()));
     fs::create_dir_all(top.join("dir.toml")).unwrap();

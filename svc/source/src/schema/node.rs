@@ -44,7 +44,8 @@ pub(crate) const NODE: &[Key] = &[
         "shutdown.budget",
         Duration,
         All,
-        "All services are stopped within this; what is left is killed.",
+        "All services are stopped within this; what is left is killed. Unless it is given, it is \
+         longer if need be: what the stop timeouts along the longest chain of services add up to.",
     )
     .default("\"90s\""),
     Key::new(
