@@ -217,7 +217,7 @@ impl Fields {
     /// Notes every key that means nothing for this type of service.
     pub fn check_type(&self, process: bool, longrun: bool, findings: &mut Findings) {
         let kind = match (process, longrun) {
-            (_, true) => "longrun",
+            (_, true) => return,
             (true, false) => "oneshot",
             (false, false) => "bundle",
         };
@@ -225,16 +225,15 @@ impl Fields {
             For::All => false,
             For::Process => !process,
             For::Longrun => !longrun,
-            For::Oneshot => longrun || !process,
         };
         for found in self.found.values() {
             // Once for a table, not for each of its keys.
             let told = self.found.get(found.key.table()).is_some_and(means_nothing);
             if means_nothing(found) && !told {
-                let help = match kind {
-                    "longrun" => "leave the key out, or set `type = \"oneshot\"`",
-                    "oneshot" => "leave the key out, or set `type = \"longrun\"`",
-                    _ => "a bundle has no process: leave the key out, or set another `type`",
+                let help = if process {
+                    "leave the key out, or set `type = \"longrun\"`"
+                } else {
+                    "a bundle has no process: leave the key out, or set another `type`"
                 };
                 let message = format!("`{}` means nothing for a {kind}", found.key.path);
                 findings.error(found.key_at, message, help);

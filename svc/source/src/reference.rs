@@ -62,7 +62,6 @@ fn table(page: &mut String, keys: &[Key], table: &str) -> std::fmt::Result {
             For::All => "all",
             For::Process => "longrun, oneshot",
             For::Longrun => "longrun",
-            For::Oneshot => "oneshot",
         };
         let noun = if has_keys(keys, key) {
             format!("a table, [see below](#{})", key.path.replace('.', ""))

@@ -26,8 +26,6 @@ pub(crate) enum For {
     Process,
     /// Longruns.
     Longrun,
-    /// Oneshots.
-    Oneshot,
 }
 
 /// One key.

@@ -1,7 +1,7 @@
 //! The keys of a service file.
 
 use super::{
-    For::{All, Longrun, Oneshot, Process},
+    For::{All, Longrun, Process},
     Key,
 };
 use crate::kind::Shape;
@@ -99,9 +99,9 @@ pub(crate) const SERVICE: &[Key] = &[
     Key::new(
         "setup",
         Choice(SECTIONS),
-        Oneshot,
-        "The section of the node's table that it sets up: its profiles' modules, mounts … It gets \
-         them as JSON, in `COOPER_SETUP`, and so runs again when they have changed.",
+        Process,
+        "The section of the node's table that it sets up: what its profiles want of modules, \
+         mounts … It gets that as JSON, in `COOPER_SETUP`, and so runs again when it has changed.",
     ),
     Key::new(
         "watchdog",
