@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use facts::{About, Choice, Library, Merged, Severity};
+use facts::{About, Choice, Library, Merged, Section, Severity, section};
 
 fn choose(library: &Library, profiles: &[&str], settled: &[&str]) -> Merged {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect();
@@ -91,5 +91,17 @@ fn each_hardware_target_goes_with_the_base() {
         });
         let errors = merged.problems.iter().filter(|p| p.severity == Severity::Error);
         assert_eq!(errors.map(ToString::to_string).collect::<String>(), "", "{name}");
+    }
+}
+
+#[test]
+fn the_sections_of_all_profiles_together_fit_into_a_variable() {
+    // Nobody chooses them all; whoever chooses a part of them has room for profiles of his own.
+    let library = Library::built_in();
+    let names: Vec<&str> = library.profiles.keys().map(String::as_str).collect();
+    let node = choose(&library, &names, &[]).node;
+    for section in Section::ALL {
+        let length = node.section(section).len();
+        assert!(length < section::VARIABLE_MAX / 2, "{}: {length} bytes", section.name());
     }
 }
