@@ -50,7 +50,8 @@ pub struct Sysctl {
     /// A larger number is as good: set-up never lowers it, and of two profiles the larger wins.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
-    /// The key may be absent: it belongs to a module or an interface that is not always there.
+    /// The node works with another value. The key may be absent, too: it belongs to a module or an
+    /// interface that is not always there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
     /// The module that brings it into being.
