@@ -1,4 +1,7 @@
-//! `svc boot`: how long the boot took, who took longest, and whom the others waited for.
+//! `svc boot`: how long the boot took, who took longest, and whom the others waited for; and how
+//! the one before it ended.
+
+mod last;
 
 use serde::Serialize;
 use wire::{
@@ -15,6 +18,8 @@ use crate::{
     render::{Cell, Colour, Screen, Table, seconds},
 };
 
+use last::LastShutdown;
+
 /// So many services in the table, unless all are asked for.
 const SHOWN: usize = 10;
 
@@ -26,6 +31,7 @@ struct Report {
     settled_us: Option<u64>,
     traces: Vec<Trace>,
     now_us: u64,
+    last_shutdown: LastShutdown,
 }
 
 /// Prints the report.
@@ -36,6 +42,7 @@ pub fn run(args: &Boot, context: &mut Context) -> Result<Exit, Error> {
         settled_us: (snapshot.live.settled_us != 0).then_some(snapshot.live.settled_us),
         traces: traces(&snapshot),
         now_us: snapshot.now_us(),
+        last_shutdown: LastShutdown::load(&context.paths, &mut context.screen),
     };
     if args.json {
         context.screen.json(&report)?;
@@ -47,6 +54,9 @@ pub fn run(args: &Boot, context: &mut Context) -> Result<Exit, Error> {
 
 fn show(report: &Report, all: bool, screen: &mut Screen) -> Result<(), Error> {
     screen.line(total(report))?;
+    if let Some(last) = report.last_shutdown.text() {
+        screen.line(last)?;
+    }
     screen.line("")?;
     screen.table(&blame(report, if all { usize::MAX } else { SHOWN }))?;
     let chain = critical(&report.traces);

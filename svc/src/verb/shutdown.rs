@@ -2,6 +2,10 @@
 
 use std::{fs, path::Path};
 
+use login1::{
+    lock::Lock,
+    store::{Held, Store},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use wire::varlink::{Ending, Method, Nothing, ShutdownParameters};
 
@@ -28,6 +32,7 @@ pub fn shutdown(ending: Ending, force: bool, context: &mut Context) -> Result<Ex
     match asked {
         Ok(Nothing {}) => {
             context.screen.chat("services are being stopped in order: `svc status`");
+            say_holders(context);
             Ok(Exit::Ok)
         }
         Err(Fault::Refused(error)) => Err(error.into()),
@@ -36,6 +41,17 @@ pub fn shutdown(ending: Ending, force: bool, context: &mut Context) -> Result<Ex
             let error = Error::from(fault);
             context.screen.say(format_args!("svc: warning: {error}; asking init itself"));
             signal_init(ending, &context.paths)
+        }
+    }
+}
+
+/// Says who has asked for time before the node goes down (kubelet, for its pods).
+pub fn say_holders(context: &mut Context) {
+    // Nobody is kept from stopping a node because of this.
+    for Held { lock, .. } in Store::new(&context.paths.run).held().unwrap_or_default() {
+        if lock.delays_shutdown() {
+            let Lock { who, pid, why, .. } = &lock;
+            context.screen.say(format_args!("svc: {who} (process {pid}) delays it: {why}"));
         }
     }
 }
@@ -82,6 +98,29 @@ mod tests {
             let error = shutdown(Ending::Poweroff, force, &mut tree.context).unwrap_err();
             assert_eq!(error.to_string(), "process 1 is not the init of this tree");
         }
+    }
+
+    /// Whoever has asked for time is named, and nobody else.
+    #[test]
+    fn holders_are_named() {
+        let mut tree = Tree::new();
+        say_holders(&mut tree.context);
+        assert_eq!(tree.err.text(), "");
+        let store = Store::new(&tree.context.paths.run);
+        store.create().unwrap();
+        let lock = |id, what: &str| Lock {
+            id: login1::lock::LockId(id),
+            what: what.into(),
+            who: "kubelet".into(),
+            why: "its pods".into(),
+            pid: 7,
+            uid: 0,
+            since_us: 0,
+        };
+        let _held = ["sleep", "shutdown"]
+            .map(|what| store.take(&lock(u32::try_from(what.len()).unwrap(), what)).unwrap());
+        say_holders(&mut tree.context);
+        assert_eq!(tree.err.text(), "svc: kubelet (process 7) delays it: its pods\n");
     }
 
     /// supervise is told how it is to end.

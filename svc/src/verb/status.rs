@@ -25,7 +25,9 @@ pub fn run(args: &Status, context: &mut Context) -> Result<Exit, Error> {
         ([id], false) if args.names.len() == 1 => detail::show(&snapshot, *id, context)?,
         _ => context.screen.table(&table(&list))?,
     }
-    say_ending(&snapshot, &mut context.screen);
+    if say_ending(&snapshot, &mut context.screen) {
+        super::shutdown::say_holders(context);
+    }
     let all_up = list.services.iter().all(|service| service.state.is_up());
     Ok(if args.names.is_empty() || all_up { Exit::Ok } else { Exit::Failed })
 }
@@ -59,8 +61,8 @@ fn remark(service: &Service) -> Cell {
 }
 
 /// A shutdown explains everything else, so it is told in any case.
-fn say_ending(snapshot: &Snapshot, screen: &mut Screen) {
-    let Some(shutdown) = snapshot.live.shutdown else { return };
+fn say_ending(snapshot: &Snapshot, screen: &mut Screen) -> bool {
+    let Some(shutdown) = snapshot.live.shutdown else { return false };
     let what = match shutdown.request {
         Request::Poweroff => "poweroff",
         Request::Reboot => "reboot",
@@ -71,6 +73,7 @@ fn say_ending(snapshot: &Snapshot, screen: &mut Screen) {
     };
     let left = ago(shutdown.deadline_us, monotonic_us());
     screen.say(format_args!("svc: a shutdown is under way ({what}); it ends within {left}"));
+    true
 }
 
 #[cfg(test)]

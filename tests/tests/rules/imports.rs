@@ -90,6 +90,7 @@ const ROOMS: &[Room] = &[
             "engine",
             "facts",
             "graph",
+            "login1",
             "node-setup",
             "source",
             "sys",

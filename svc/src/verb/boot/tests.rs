@@ -4,7 +4,13 @@ use super::*;
 use crate::fixture::{NOW, S, Tree, golden, snapshot};
 
 fn report(settled_us: Option<u64>) -> Report {
-    Report { boot_us: S, settled_us, traces: traces(&snapshot()), now_us: NOW }
+    Report {
+        boot_us: S,
+        settled_us,
+        traces: traces(&snapshot()),
+        now_us: NOW,
+        last_shutdown: LastShutdown::default(),
+    }
 }
 
 /// Totals, who took longest, and the critical chain.
