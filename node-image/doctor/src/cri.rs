@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn one_message_is_sent_and_one_comes_back() {
-        let message = [&[0, 0, 0, 0, 30].as_slice(), VERSION].concat();
+        let message = [[0, 0, 0, 0, 30].as_slice(), VERSION].concat();
         let (first, second) = message.split_at(7);
         let mut runtime = runtime(&[
             frame(SETTINGS, 0, &[]),

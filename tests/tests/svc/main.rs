@@ -15,6 +15,7 @@ mod apply;
 #[allow(dead_code, reason = "shared with the tests of supervise")]
 #[path = "../supervise/client.rs"]
 mod client;
+mod doctor;
 mod orders;
 mod program;
 mod status;

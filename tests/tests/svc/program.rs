@@ -30,7 +30,7 @@ impl From<Output> for Said {
 }
 
 /// Built once, beside this test.
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let test = std::env::current_exe().expect("this program");

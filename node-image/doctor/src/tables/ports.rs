@@ -15,8 +15,10 @@ pub const fn name(protocol: Protocol) -> &'static str {
     }
 }
 
-/// Free, or had by whom it belongs to. What the kernel itself listens with is a tunnel that one
-/// of those made.
+/// What an entry calls the kernel itself, which listens for tunnels and for WireGuard.
+const KERNEL: &str = "kernel";
+
+/// Free, or had by whom it belongs to.
 pub fn judge(port: &Port, system: &System) -> Verdict {
     let mut rightful = None;
     let mut hidden = false;
@@ -32,7 +34,10 @@ pub fn judge(port: &Port, system: &System) -> Verdict {
                 }
                 rightful = Some(format!("{name} has it"));
             }
-            Holder::Kernel => rightful = Some("a tunnel of the kernel has it".into()),
+            Holder::Kernel if port.owner.iter().any(|owner| owner == KERNEL) => {
+                rightful = Some("a tunnel of the kernel has it".into());
+            }
+            Holder::Kernel => return Verdict::fails("a tunnel of the kernel has it"),
             Holder::Hidden => hidden = true,
         }
     }
@@ -86,8 +91,10 @@ mod tests {
     /// A tunnel's socket has no process; without privileges, no socket seems to have one.
     #[test]
     fn what_no_process_has_the_kernel_has() {
-        let tunnel = Verdict::Holds("a tunnel of the kernel has it".into());
-        assert_eq!(judge(&port(), &busy("0A").system()), tunnel);
+        let found = "a tunnel of the kernel has it";
+        assert_eq!(judge(&port(), &busy("0A").system()), Verdict::fails(found));
+        let tunnel = Port { owner: vec!["kernel".into()], ..port() };
+        assert_eq!(judge(&tunnel, &busy("0A").system()), Verdict::Holds(found.into()));
         let machine = busy("0A").file("/proc/self/status", "Uid:\t1000\t1000\t1000\t1000\n");
         assert_eq!(judge(&port(), &machine.system()), Verdict::NeedsRoot("somebody has it".into()));
     }
