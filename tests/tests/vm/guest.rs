@@ -14,7 +14,8 @@ use serde_json::Value;
 /// What the node is for: services with a process …
 pub const LONGRUNS: [&str; 4] = ["containerd", "seatd", "chronyd", "sshd"];
 /// … and without.
-pub const ONESHOTS: [&str; 5] = ["loopback", "modules", "sshd-keys", "hello-image", "hello"];
+pub const ONESHOTS: [&str; 6] =
+    ["loopback", "mounts", "modules", "sshd-keys", "hello-image", "hello"];
 /// Whatever is waited for; ten times what it takes on an idle machine under emulation.
 pub const DEADLINE: Duration = Duration::from_secs(180);
 
