@@ -13,21 +13,37 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroups;
+pub mod clock;
 pub mod end;
 pub mod files;
+pub mod filesystems;
 mod finding;
+pub mod firmware;
+pub mod fstab;
 pub mod glob;
+pub mod hostname;
+pub mod limits;
+mod looked;
+pub mod loopback;
+pub mod machine_id;
 pub mod modules;
 pub mod mountinfo;
 pub mod mounts;
+pub mod random_seed;
 mod realtime;
 mod report;
 mod root;
+pub mod swap;
 pub mod sysctl;
+#[cfg(test)]
+mod testing;
+pub mod tmpfiles;
+mod tools;
 
 use std::convert::Infallible;
 
 use facts::Section;
+use facts::section::Empty;
 use serde::de::DeserializeOwned;
 
 pub use finding::{Finding, Need, State};
@@ -105,16 +121,16 @@ pub fn apply_to(
         Section::Modules => modules::apply(&table(section, json)?, root, &mut report),
         Section::Sysctl => sysctl::apply(&table(section, json)?, root, &mut report),
         Section::Mounts => mounts::apply(&table(section, json)?, root, &mut report),
-        Section::Hostname
-        | Section::MachineId
-        | Section::Limits
-        | Section::RandomSeed
-        | Section::Clock
-        | Section::Loopback
-        | Section::Firmware
-        | Section::Tmpfiles
-        | Section::Swap
-        | Section::Filesystems => return Err(Error::Section(section.name().to_owned())),
+        Section::Hostname => hostname::apply(&table(section, json)?, root, &mut report),
+        Section::MachineId => machine_id::apply(&table(section, json)?, root, &mut report),
+        Section::Limits => limits::apply(&table(section, json)?, root, &mut report),
+        Section::RandomSeed => random_seed::apply(&table(section, json)?, root, &mut report),
+        Section::Clock => clock::apply(&table(section, json)?, root, &mut report),
+        Section::Loopback => loopback::apply(&table(section, json)?, root, &mut report),
+        Section::Firmware => firmware::apply(&table(section, json)?, root, &mut report),
+        Section::Tmpfiles => tmpfiles::apply(&table(section, json)?, root, &mut report),
+        Section::Swap => swap::apply(&table(section, json)?, root, &mut report),
+        Section::Filesystems => filesystems::apply(&table(section, json)?, root, &mut report),
     }
     Ok(report.finish())
 }
@@ -129,6 +145,33 @@ pub fn watch(section: Section, json: &str, root: &Root) -> Result<Infallible, Er
     let mut report = Report::new(section.name(), &mut out);
     let reason = sysctl::watch::watch(&table(section, json)?, root, &mut report);
     reason.map_err(Error::Watch)
+}
+
+/// Keeps what a section knows for the next boot: the end of `random-seed` and `clock`. The exit
+/// code.
+///
+/// # Errors
+/// If the section has nothing to keep.
+pub fn save(section: Section, root: &Root) -> Result<u8, Error> {
+    let mut out = std::io::stdout();
+    let mut report = Report::new(section.name(), &mut out);
+    match section {
+        Section::RandomSeed => random_seed::apply(&Empty {}, root, &mut report),
+        Section::Clock => clock::save(root, &mut report),
+        Section::Mounts
+        | Section::Cgroups
+        | Section::Modules
+        | Section::Sysctl
+        | Section::Hostname
+        | Section::MachineId
+        | Section::Limits
+        | Section::Loopback
+        | Section::Firmware
+        | Section::Tmpfiles
+        | Section::Swap
+        | Section::Filesystems => return Err(Error::Section(section.name().to_owned())),
+    }
+    Ok(report.finish())
 }
 
 /// The table of a section.

@@ -1,8 +1,9 @@
-//! `node-setup [--root DIR] SECTION [--watch]`: makes a section of the node's table true.
+//! `node-setup [--root DIR] SECTION [--watch | --save]`: makes a section of the node's table true.
 //!
 //! Services of a node run it, once each at boot and again when their section changes; the section
 //! is in `COOPER_SETUP`. It says each thing that it changed and each that it could not. With
-//! `--watch` it stays and does so for what comes into being later: `sysctl` only.
+//! `--watch` it stays and does so for what comes into being later: `sysctl` only. With `--save` it
+//! keeps for the next boot what this one knows: `random-seed` and `clock`.
 //!
 //! Exit status: 0 done; 100 bad input; 111 something that is needed could not be done.
 
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use facts::Section;
 use node_setup::{BAD_INPUT, Error, Root};
 
-const USAGE: &str = "usage: node-setup [--root DIR] SECTION [--watch]";
+const USAGE: &str = "usage: node-setup [--root DIR] SECTION [--watch | --save]";
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
         [name, "--watch"] => run(name, |section, json| {
             node_setup::watch(section, json, &root).map(|never| match never {})
         }),
+        [name, "--save"] => Section::named(name)
+            .ok_or_else(|| Error::Section((*name).to_owned()))
+            .and_then(|section| node_setup::save(section, &root)),
         [..] => {
             eprintln!("{USAGE}");
             return ExitCode::from(BAD_INPUT);

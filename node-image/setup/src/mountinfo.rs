@@ -65,7 +65,7 @@ pub fn holding<'a>(mounts: &'a [MountPoint], path: &str) -> Option<&'a MountPoin
 }
 
 /// Space, tab, newline and backslash are a backslash and three octal digits.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

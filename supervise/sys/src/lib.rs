@@ -20,6 +20,7 @@ pub mod message;
 pub mod notify;
 pub mod peer;
 pub mod process;
+pub mod random;
 pub mod spawn;
 pub mod users;
 

@@ -118,7 +118,16 @@ const ROOMS: &[Room] = &[
     Room {
         name: "node-setup",
         rooms: &["facts", "login1", "sys", "wire"],
-        crates: &["flate2", "rustix", "ruzstd", "serde", "serde_json", "thiserror", "xz4rust"],
+        crates: &[
+            "flate2",
+            "rustix",
+            "ruzstd",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "xz4rust",
+        ],
         pure: false,
         long_lived: false,
     },

@@ -1,0 +1,32 @@
+//! Programs of the image: what mount(8), fsck(8) and swapon(8) know of file systems, they know best.
+
+use std::io;
+use std::process::{Command, Output, Stdio};
+
+/// Runs it; what it says is the reason if it fails.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let output = output(command)?;
+    if output.status.success() { Ok(()) } else { Err(words(&output)) }
+}
+
+/// Runs it, with nothing to read. Searched for where a service's `PATH` says.
+pub(crate) fn output(command: &mut Command) -> Result<Output, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).output().map_err(|error| not_run(&program, &error))
+}
+
+/// Why a program does not run.
+pub(crate) fn not_run(program: &str, error: &io::Error) -> String {
+    match error.kind() == io::ErrorKind::NotFound {
+        true => format!("the image has no {program}"),
+        false => format!("{program}: {error}"),
+    }
+}
+
+/// The last line that it said, or how it ended.
+pub(crate) fn words(output: &Output) -> String {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    line.map_or_else(|| output.status.to_string(), str::to_owned)
+}
