@@ -3,6 +3,7 @@
 
 mod last;
 
+use graph::{Kind, ServiceId};
 use serde::Serialize;
 use wire::{
     describe::{World, traces},
@@ -31,7 +32,41 @@ struct Report {
     settled_us: Option<u64>,
     traces: Vec<Trace>,
     now_us: u64,
+    set_up: SetUp,
     last_shutdown: LastShutdown,
+}
+
+/// What making the node's table true has cost.
+#[derive(Default, Serialize)]
+struct SetUp {
+    /// The oneshots that were given a section of the table, and have ended.
+    services: Vec<String>,
+    /// Their processor time, with that of what they ran, the last time that they did.
+    cpu_us: u64,
+}
+
+impl SetUp {
+    fn of(snapshot: &Snapshot) -> Self {
+        let mut set_up = Self::default();
+        for id in (0..snapshot.count()).map(ServiceId) {
+            let (Some(service), Some(record)) = (snapshot.service(id), snapshot.record(id)) else {
+                continue;
+            };
+            let Kind::Oneshot(process) = &service.kind else { continue };
+            let mut variables = process.environment.variables.iter();
+            if record.cpu_us > 0 && variables.any(|(name, _)| name == facts::section::VARIABLE) {
+                set_up.cpu_us = set_up.cpu_us.saturating_add(record.cpu_us);
+                set_up.services.push(service.name);
+            }
+        }
+        set_up
+    }
+
+    fn text(&self) -> Option<String> {
+        let (time, count) = (seconds(self.cpu_us), self.services.len());
+        let services = if count == 1 { "service" } else { "services" };
+        (count > 0).then(|| format!("set-up: {time} of processor time, in {count} {services}"))
+    }
 }
 
 /// Prints the report.
@@ -42,6 +77,7 @@ pub fn run(args: &Boot, context: &mut Context) -> Result<Exit, Error> {
         settled_us: (snapshot.live.settled_us != 0).then_some(snapshot.live.settled_us),
         traces: traces(&snapshot),
         now_us: snapshot.now_us(),
+        set_up: SetUp::of(&snapshot),
         last_shutdown: LastShutdown::load(&context.paths, &mut context.screen),
     };
     if args.json {
@@ -54,6 +90,9 @@ pub fn run(args: &Boot, context: &mut Context) -> Result<Exit, Error> {
 
 fn show(report: &Report, all: bool, screen: &mut Screen) -> Result<(), Error> {
     screen.line(total(report))?;
+    if let Some(set_up) = report.set_up.text() {
+        screen.line(set_up)?;
+    }
     if let Some(last) = report.last_shutdown.text() {
         screen.line(last)?;
     }

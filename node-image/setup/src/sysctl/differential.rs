@@ -32,13 +32,16 @@ const SCRIPT: &str = "set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /etc/sysctl.d /run/sysctl.d /usr/lib/sysctl.d
 for d in etc/sysctl.d run/sysctl.d usr/lib/sysctl.d; do
-  if [ -d \"$1/$d\" ]; then mount --bind \"$1/$d\" \"/$d\"; else mount -t tmpfs tmpfs \"/$d\"; fi
+  mkdir -p \"$1/$d\"
+  mount --bind \"$1/$d\" \"/$d\"
 done
 ip link add a.1 type veth peer name lxc1
 r=$1; shift
 \"$@\" > \"$r/said\" 2>&1 || true
 cd /proc/sys/net/ipv6/conf
-for i in *; do for k in max_addresses dad_transmits; do echo \"$i $k $(cat \"$i/$k\")\"; done; done";
+for i in *; do for k in max_addresses dad_transmits; do
+  echo \"$i $k $(cat \"$i/$k\")\"
+done; done";
 
 type Files = BTreeMap<(&'static str, &'static str), Vec<String>>;
 type Values = BTreeMap<(String, String), String>;

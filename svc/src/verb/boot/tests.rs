@@ -1,7 +1,8 @@
 //! The report of a boot.
 
 use super::*;
-use crate::fixture::{NOW, S, Tree, golden, snapshot};
+use crate::fixture::{NOW, S, Tree, golden, graph, records, snapshot};
+use wire::state::Live;
 
 fn report(settled_us: Option<u64>) -> Report {
     Report {
@@ -9,6 +10,7 @@ fn report(settled_us: Option<u64>) -> Report {
         settled_us,
         traces: traces(&snapshot()),
         now_us: NOW,
+        set_up: SetUp::default(),
         last_shutdown: LastShutdown::default(),
     }
 }
@@ -19,6 +21,28 @@ fn the_report_names_who_was_waited_for() {
     let mut tree = Tree::new();
     show(&report(Some(9 * S)), false, &mut tree.context.screen).unwrap();
     golden("boot.txt", &tree.out.text());
+}
+
+/// What was given a section of the table is counted, and nothing else.
+#[test]
+fn set_up_is_what_has_a_section_of_the_table() {
+    let mut graph = graph();
+    let mut records = records();
+    for (service, record) in graph.services.iter_mut().zip(&mut records) {
+        record.cpu_us = S / 10;
+        if let Kind::Oneshot(process) | Kind::Longrun(process) = &mut service.kind {
+            process.environment.variables.push((facts::section::VARIABLE.into(), "{}".into()));
+        }
+    }
+    let snapshot = |graph, records| Snapshot::of_test(graph, records, Live::default(), NOW);
+    let set_up = SetUp::of(&snapshot(graph, records));
+    assert_eq!(set_up.services, ["network"], "the one oneshot");
+    let text = "set-up: 0.100 s of processor time, in 1 service";
+    assert_eq!(set_up.text().as_deref(), Some(text));
+    assert_eq!(
+        SetUp::of(&snapshot(crate::fixture::graph(), crate::fixture::records())).text(),
+        None
+    );
 }
 
 /// A boot that is not over says so.
