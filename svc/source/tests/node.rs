@@ -7,7 +7,10 @@
     reason = "a test that panics has failed"
 )]
 
-use std::path::{Path, PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use graph::View;
 use source::{Colour, Tree, load};
@@ -27,4 +30,41 @@ fn the_services_of_the_demonstration_node_compile_without_a_warning() {
     assert_eq!(compiled.warnings.render(Colour::None), "");
     let bytes = compiled.bytes();
     assert_eq!(View::open(&bytes).unwrap().graph(), compiled.graph);
+}
+
+#[test]
+fn every_profile_has_its_services_and_they_compile_without_a_warning() {
+    let file = env::temp_dir().join(format!("cooper-node-{}.toml", std::process::id()));
+    let tree =
+        Tree { dirs: vec![node_image("services")], node: Some(file.clone()), facts: Vec::new() };
+    let library = facts::Library::built_in();
+    for name in library.profiles.keys() {
+        // Of what there are several of, one.
+        let services = "services = [\"mdevd-coldplug\", \"network-dhcp\"]";
+        fs::write(&file, format!("profiles = [\"{name}\"]\n{services}\n")).unwrap();
+        let compiled = load(&tree);
+        fs::remove_file(&file).unwrap();
+        let compiled =
+            compiled.unwrap_or_else(|report| panic!("{name}:\n{}", report.render(Colour::None)));
+        assert_eq!(compiled.warnings.render(Colour::None), "", "{name}");
+    }
+}
+
+#[test]
+fn every_section_is_set_up_by_a_service() {
+    let compiled = load(&Tree { dirs: vec![node_image("services")], ..Tree::default() }).unwrap();
+    let given = |section: facts::Section| {
+        let variable =
+            (facts::section::VARIABLE.to_string(), facts::Node::default().section(section));
+        let word = section.name().to_string();
+        compiled.graph.services.iter().any(|service| match &service.kind {
+            graph::Kind::Oneshot(process) => {
+                process.exec.contains(&word) && process.environment.variables.contains(&variable)
+            }
+            graph::Kind::Longrun(_) | graph::Kind::Bundle(_) => false,
+        })
+    };
+    for section in facts::Section::ALL {
+        assert!(given(section), "{}", section.name());
+    }
 }
