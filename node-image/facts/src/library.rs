@@ -59,14 +59,27 @@ impl Library {
             }
             Some((name.clone(), target?.clone()))
         });
+        let before = problems.len();
         self.tell_conflicts(choice, &members, &mut problems);
+        let enemies: Vec<Vec<About>> = problems
+            .iter()
+            .skip(before)
+            .filter(|problem| problem.severity == Severity::Error)
+            .map(|problem| problem.about.clone())
+            .collect();
         let profiles: Vec<(&str, &Profile)> =
             members.keys().filter_map(|name| Some((*name, self.profiles.get(*name)?))).collect();
         let about = |by: &str| match members.get(by) {
             Some(chosen) => About::Profile((*chosen).to_string()),
             None => About::Hardware(choice.hardware.clone().unwrap_or_default()),
         };
-        let node = merge(&profiles, hardware, &choice.settings, &about, &mut problems);
+        let mut details = Vec::new();
+        let node = merge(&profiles, hardware, &choice.settings, &about, &mut details);
+        // What two profiles quarrel about that do not go together anyway says nothing new.
+        details.retain(|detail: &Problem| {
+            !enemies.iter().any(|about| detail.about.iter().all(|word| about.contains(word)))
+        });
+        problems.append(&mut details);
         let owned = |(name, chosen): (&&str, &&str)| ((*name).to_string(), (*chosen).to_string());
         Merged { node, members: members.iter().map(owned).collect(), problems }
     }

@@ -200,3 +200,14 @@ fn kernel_options_are_asked_once_and_at_their_worst() {
         ]
     );
 }
+
+#[test]
+fn what_enemies_quarrel_about_is_told_once_it_is_said_that_they_may_be_together() {
+    let words = "with = \"b\"\nname = \"a-b\"\nwhy = \"w\"\nways-out = [\"o\"]\nsource = \"s\"";
+    let conflict = format!("[[conflict]]\n{words}\n");
+    let texts = [format!("{conflict}{}", sysctl("value = \"1\"")), sysctl("value = \"2\"")];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    assert!(problem(&merged(&texts)).starts_with("`a` and `b` do not go together"));
+    let settled = Choice { settled: vec!["a-b".into()], ..Choice::default() };
+    assert!(problem(&chosen(&texts, settled)).contains("cannot be both"));
+}
