@@ -16,6 +16,7 @@ mod apply;
 #[path = "../supervise/client.rs"]
 mod client;
 mod doctor;
+mod graceful;
 mod orders;
 mod program;
 mod status;

@@ -29,20 +29,23 @@ impl From<Output> for Said {
     }
 }
 
-/// Built once, beside this test.
+/// Built once.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("this program");
-        let target = test.ancestors().nth(3).expect("cargo's target directory").to_owned();
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "svc", "--target-dir"])
-            .arg(&target)
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .status();
-        assert!(built.expect("cargo runs").success(), "svc does not build");
-        target.join("debug/svc")
-    })
+    PROGRAM.get_or_init(|| built("svc"))
+}
+
+/// One of our programs, built beside this test.
+pub fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this program");
+    let target = test.ancestors().nth(3).expect("cargo's target directory").to_owned();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "-p", name, "--target-dir"])
+        .arg(&target)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status();
+    assert!(built.expect("cargo runs").success(), "{name} does not build");
+    target.join("debug").join(name)
 }
 
 /// `svc` in a tree, with these arguments.

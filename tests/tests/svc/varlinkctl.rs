@@ -35,6 +35,13 @@ fn root() -> &'static Path {
 }
 
 fn command(arguments: &[&str]) -> Command {
+    let mut command = debian("varlinkctl");
+    command.args(["--no-pager", "--json=short"]).args(arguments);
+    command
+}
+
+/// A program of Debian's systemd.
+pub fn debian(program: &str) -> Command {
     let libraries = root().join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
     let linker = std::fs::read_dir(&libraries)
         .expect("libraries")
@@ -47,9 +54,7 @@ fn command(arguments: &[&str]) -> Command {
     command
         .arg("--library-path")
         .arg(format!("{0}:{0}/systemd", libraries.display()))
-        .arg(root().join("usr/bin/varlinkctl"))
-        .args(["--no-pager", "--json=short"])
-        .args(arguments);
+        .arg(root().join("usr/bin").join(program));
     command
 }
 

@@ -285,6 +285,7 @@ const INTROSPECTION: &str = r#"<!DOCTYPE node PUBLIC
 "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">
 <node>
  <interface name="org.freedesktop.login1.Manager">
+  <annotation name="org.freedesktop.DBus.Property.EmitsChangedSignal" value="false"/>
   <property name="InhibitDelayMaxUSec" type="t" access="read"/>
   <property name="PreparingForShutdown" type="b" access="read"/>
   <property name="BlockInhibited" type="s" access="read"/>
