@@ -54,7 +54,8 @@ pub fn apply(table: &Clock, root: &Root, report: &mut Report<'_>) {
     save(root, report);
 }
 
-/// Remembers this moment: at each start, when it may be right already, and at each stop, when it is.
+/// Remembers this moment: at each start, when it may be right already, and at each stop, when it
+/// is.
 pub fn save(root: &Root, report: &mut Report<'_>) {
     if let Err(error) = touch(root, SystemTime::now()) {
         let need = useful("the next boot begins no earlier", SOURCE);
@@ -155,7 +156,7 @@ mod tests {
     use crate::testing::{Machine, said};
 
     fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(seconds)
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap()
     }
 
     #[test]

@@ -29,19 +29,26 @@ pub fn inspect(_: &Empty, root: &Root) -> Vec<Finding> {
 pub fn apply(_: &Empty, root: &Root, report: &mut Report<'_>) {
     let bad = check(root, report);
     looked::settle(look(root, |entry| !bad.contains(entry)), report, |step| {
-        let (mut command, at) = (Command::new("mount"), at(step));
-        match step {
-            Step::Mount(_) => command.arg(at),
-            Step::Remount => command.args(["-o", "remount,rw", at]),
+        let at = match step {
+            Step::Mount(entry) => &entry.at,
+            Step::Remount => "/",
         };
-        tools::run(&mut command).map_err(|why| format!("mount {at}: {why}"))
+        mount(step, at, root).map_err(|why| format!("mount {at}: {why}"))
     });
 }
 
-fn at(step: &Step) -> &str {
+fn mount(step: &Step, at: &str, root: &Root) -> Result<(), String> {
+    let mut command = Command::new("mount");
     match step {
-        Step::Mount(entry) => &entry.at,
-        Step::Remount => "/",
+        Step::Mount(_) => command.arg(at),
+        Step::Remount => command.args(["-o", "remount,rw", at]),
+    };
+    tools::run(&mut command)?;
+    // With `nofail` it succeeds without a device, and says nothing.
+    let mounts = mountinfo::read(root).unwrap_or_default();
+    match (mountinfo::top(&mounts, at), step) {
+        (None, Step::Mount(entry)) => Err(format!("there is no {}", entry.device)),
+        (_, Step::Mount(_) | Step::Remount) => Ok(()),
     }
 }
 

@@ -174,8 +174,8 @@ mod tests {
     }
 
     const PROC: &str = "Limit    Soft Limit  Hard Limit  Units\n\
-                        Max locked memory         8388608              unlimited            bytes\n\
-                        Max open files            1024                 524288               files\n";
+                        Max locked memory     8388608          unlimited        bytes\n\
+                        Max open files        1024             524288           files\n";
 
     #[test]
     fn init_and_supervise_are_looked_at_and_the_kernel_must_allow_it() {

@@ -1,4 +1,5 @@
-//! Programs of the image: what mount(8), fsck(8) and swapon(8) know of file systems, they know best.
+//! Programs of the image: what mount(8), fsck(8) and swapon(8) know of file systems, they know
+//! best.
 
 use std::io;
 use std::process::{Command, Output, Stdio};

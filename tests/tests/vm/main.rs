@@ -26,8 +26,10 @@ use node_image::tree::{Content, Entry, Tree};
 #[test]
 fn a_node_boots_serves_and_ends() {
     // The main job, whole: real daemons come up in order, survive what they must, and go down.
-    let mut guest = Guest::boot("x86_64");
+    // Its clock is as if its battery were empty.
+    let mut guest = Guest::boot_with_hardware("x86_64", "", &["-rtc", "base=2001-02-03"]);
     up::everything_is_up(&mut guest);
+    up::the_host_is_set_up(&mut guest);
     up::the_boot_report_names_every_service(&mut guest);
     up::the_mounts_are_what_daemons_expect(&mut guest);
     up::each_service_lives_in_its_own_cgroup(&mut guest);

@@ -67,6 +67,33 @@ pub fn the_mounts_are_what_daemons_expect(guest: &mut Guest) {
     assert_eq!(missing, "", "controllers that are not enabled at the root");
 }
 
+/// node-setup has made a machine of it that daemons recognise as one, whatever its clock and its
+/// network began with.
+pub fn the_host_is_set_up(guest: &mut Guest) {
+    let name = guest.run("hostname");
+    assert!(name.starts_with("cooper-"), "made of the machine's own number: {name}");
+    let uuid = guest.run("cat /sys/class/dmi/id/product_uuid").trim().replace('-', "");
+    assert_eq!(guest.run("cat /etc/machine-id").trim(), uuid, "a virtual machine's own");
+    // The hardware clock is of 2001; chronyd has nobody to ask.
+    let year: u32 = guest.run("date +%Y").trim().parse().expect("a year");
+    assert!(year >= 2026, "{}", guest.run("date"));
+    let addresses = guest.run("ip address show lo");
+    assert!(addresses.contains("127.0.0.1/8") && addresses.contains("::1/128"), "{addresses}");
+    // Debian's sshd asks for it in its tmpfiles.d.
+    guest.run("test -d /run/sshd");
+    // A seed is used once: each time there is another, and what was there counts.
+    let seed = "sha256sum /var/lib/seedrng/seed.credit";
+    let before = guest.run(seed);
+    guest.run("svc restart random-seed");
+    assert_ne!(guest.run(seed), before);
+    let said = guest.run("svc logs random-seed");
+    assert!(said.contains("bytes, counted, in the kernel"), "{said}");
+    for name in ["clock", "filesystems", "firmware", "hostname", "limits", "machine-id", "swap"] {
+        let said = guest.run(&format!("svc logs {name}"));
+        assert!(said.contains(" 0 could not"), "{name}: {said}");
+    }
+}
+
 /// The cgroup is the proof of membership; PID 1's must be named /init.scope (k3s reads it).
 pub fn each_service_lives_in_its_own_cgroup(guest: &mut Guest) {
     assert_eq!(guest.run("cat /proc/1/cgroup"), "0::/init.scope\n");
