@@ -1,14 +1,15 @@
-//! Node images: files from several places, laid over each other, written as an initramfs or as a
-//! container image; and a driver for the virtual machine that boots one.
+//! Node images: files from several places, laid over each other, written as an initramfs, a disk
+//! or a container image; and a driver for the virtual machine that boots one.
 //!
 //! Not here: fetching packages and building programs (the scripts beside this crate do that), and
 //! what a service is (`svc compile`).
 //!
 //! Invariant: the same files give the same bytes. Paths are sorted, and no date, owner, inode
-//! number or host name of the machine that builds reaches an image.
+//! number or host name of the machine that builds reaches an image. (Disks are the exception.)
 
 #![forbid(unsafe_code)]
 
+pub mod disk;
 pub mod initramfs;
 pub mod modules;
 pub mod oci;

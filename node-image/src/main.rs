@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use node_image::tree::{Entry, Tree};
-use node_image::vm::Boot;
-use node_image::{initramfs, modules, oci};
+use node_image::vm::{self, Boot};
+use node_image::{disk, initramfs, modules, oci};
 
 /// A program was called wrongly, in the convention of s6.
 const USAGE: u8 = 100;
@@ -52,6 +52,14 @@ enum Verb {
         #[arg(last = true, required = true, value_name = "COMMAND")]
         entrypoint: Vec<String>,
     },
+    /// Write a disk: an ext4 file system, of what initramfs takes
+    Disk {
+        #[command(flatten)]
+        files: Files,
+        /// Its size in MiB
+        #[arg(long, value_name = "MIB")]
+        size: u64,
+    },
     /// Boot an initramfs in QEMU: on a terminal to its console, else to run the commands given
     Boot {
         /// The kernel
@@ -69,6 +77,9 @@ enum Verb {
         /// Processors
         #[arg(long, default_value_t = 2)]
         cpus: u32,
+        /// Give it this disk; may be given more than once
+        #[arg(long, value_name = "PATH")]
+        disk: Vec<PathBuf>,
         /// Run this line of shell as root and show what it prints; may be given more than once.
         /// The first that fails ends it all
         #[arg(long, value_name = "COMMAND")]
@@ -188,20 +199,26 @@ fn run(verb: Verb) -> Result<()> {
             let tree = files.tree()?;
             files.write(|output| oci::write(&tree, &image, output))
         }
+        Verb::Disk { files, size } => {
+            let mut scratch = files.output.clone().into_os_string();
+            scratch.push(".tree");
+            disk::write(&files.tree()?, size, Path::new(&scratch), &files.output)
+        }
         Verb::Boot {
             kernel,
             initramfs,
             append,
             memory,
             cpus,
+            disk,
             run,
             poweroff,
             timeout,
             console,
             interactive,
         } => {
-            let boot =
-                Boot { kernel, initramfs, append, memory_mib: memory, cpus, qemu: Vec::new() };
+            let qemu = disk.iter().flat_map(|path| vm::disk(path)).collect();
+            let boot = Boot { kernel, initramfs, append, memory_mib: memory, cpus, qemu };
             let timeout = Duration::from_secs(timeout);
             if interactive || (run.is_empty() && io::stdin().is_terminal()) {
                 if !boot.interact()?.success() {

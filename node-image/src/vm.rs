@@ -147,6 +147,14 @@ impl Boot {
     }
 }
 
+/// Arguments for QEMU that give the machine a disk: the next of `/dev/vda`, `/dev/vdb`, …
+#[must_use]
+pub fn disk(path: &Path) -> Vec<String> {
+    // What the guest has flushed need not be flushed here: a test ends with the machine.
+    let quoted = path.display().to_string().replace(',', ",,");
+    vec!["-drive".into(), format!("if=virtio,format=raw,cache=unsafe,file={quoted}")]
+}
+
 /// A machine that runs. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Machine {
