@@ -17,8 +17,7 @@ const MIB: u64 = 1 << 20;
 /// Writes `tree` to `output`, a sparse file of `mib` MiB. `scratch` is a directory that does not
 /// exist and holds the tree meanwhile.
 pub fn write(tree: &Tree, mib: u64, scratch: &Path, output: &Path) -> Result<()> {
-    fs::create_dir_all(scratch)
-        .with_context(|| format!("cannot make {}", scratch.display()))?;
+    fs::create_dir_all(scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
     let done = unfold(tree, scratch).and_then(|()| format(scratch, mib, output));
     fs::remove_dir_all(scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
     done

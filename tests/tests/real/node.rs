@@ -1,7 +1,7 @@
 //! One machine, its disk, and what it is asked.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -41,8 +41,9 @@ impl Node {
     /// Boots the image as it was built, to `target`.
     pub fn boot(target: &str) -> Self {
         let path = image().join(format!("disk-{}-{}", std::process::id(), number()));
-        let copy = ["--sparse=always".as_ref(), image().join("disk").into_os_string()];
-        let copied = Command::new("cp").args(copy).arg(&path).status().expect("cp runs");
+        let mut copy = Command::new("cp");
+        copy.arg("--sparse=always").arg(image().join("disk")).arg(&path);
+        let copied = copy.status().expect("cp runs");
         assert!(copied.success(), "no room for a copy of the disk");
         Self::start(Disk(path), target)
     }
@@ -85,11 +86,11 @@ impl Node {
     /// Waits until a line of shell succeeds: for what daemons do in their own time. If it takes
     /// too long, shows what `excuse` prints.
     pub fn until(&mut self, condition: &str, excuse: &str) {
-        let waiting = format!("until {{ {condition}; }} > /dev/null 2>&1; do sleep 0.5; done");
-        if let Err(error) = self.machine.succeed(&waiting, DEADLINE) {
-            let _ = self.machine.send("");
-            panic!("never was it so that {condition}: {error:#}\n{excuse}");
-        }
+        let seconds = DEADLINE.as_secs() / 2;
+        self.run(&format!(
+            "(end=$((SECONDS + {seconds})); until {{ {condition}; }} > /dev/null 2>&1; do \
+             [ $SECONDS -lt $end ] || {{ {excuse}; exit 1; }}; sleep 0.5; done)"
+        ));
     }
 
     /// `svc VERB … --json`, parsed.
@@ -121,7 +122,8 @@ impl Node {
         self.machine.send("svc poweroff").expect("the shell is there");
         let console = self.machine.console_path().to_owned();
         self.machine.wait_poweroff(DEADLINE).unwrap_or_else(|error| panic!("{error:#}"));
-        let text = read(&console);
+        let text = fs::read(&console).expect("it was written");
+        let text = String::from_utf8_lossy(&text).replace('\r', "");
         (begin.elapsed(), text.get(shown..).unwrap_or(&text).to_owned(), Off(self.disk))
     }
 }
@@ -134,11 +136,4 @@ impl Off {
     pub fn boot(self, target: &str) -> Node {
         Node::start(self.0, target)
     }
-}
-
-fn read(path: &Path) -> String {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|mut file| io::Read::read_to_end(&mut file, &mut bytes));
-    read.expect("the console was written");
-    String::from_utf8_lossy(&bytes).replace('\r', "")
 }
