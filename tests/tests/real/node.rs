@@ -52,7 +52,9 @@ impl Node {
         let image = image();
         let mut qemu = vm::disk(&disk.0);
         // A network that ends at the host's own doorstep.
-        qemu.extend(["-nic", "user,model=virtio-net-pci,restrict=on"].map(str::to_owned));
+        let network = ["-netdev", "user,id=network,restrict=on", "-device"];
+        qemu.extend(network.map(str::to_owned));
+        qemu.push("virtio-net-pci,netdev=network".to_owned());
         let boot = Boot {
             kernel: image.join("kernel"),
             initramfs: image.join("initramfs"),
