@@ -62,12 +62,32 @@ impl Guest {
 
     /// With these files instead of the image's: the kernel unpacks one archive over the other.
     pub fn boot_over(arch: &str, over: &Tree) -> Self {
+        Self::boot_grown(&node(arch), "", &[], |image| {
+            initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
+        })
+    }
+
+    /// With the daemons of `tests/services`, and with QEMU's network and a second serial port.
+    pub fn boot_with_services(arch: &str) -> Self {
         let node = node(arch);
+        let mut services = File::open(node.join("services")).expect("tests/services has built it");
+        let devices =
+            ["user,id=net", "virtio-net-pci,netdev=net", "null,id=s", "isa-serial,chardev=s"];
+        let options = ["-netdev", "-device", "-chardev", "-device"];
+        let devices: Vec<&str> =
+            options.iter().zip(&devices).flat_map(|(option, device)| [*option, *device]).collect();
+        // The last one that is named becomes /dev/console.
+        let words = "console=ttyS1,115200 console=ttyS0,115200";
+        Self::boot_grown(&node, words, &devices, |mut image| {
+            std::io::copy(&mut services, &mut image).expect("the copy grows");
+        })
+    }
+
+    fn boot_grown(node: &Path, words: &str, qemu: &[&str], grow: impl FnOnce(File)) -> Self {
         let path = node.join(format!("initramfs-{}", std::process::id()));
         fs::copy(node.join("initramfs"), &path).expect("room for an image");
-        let image = File::options().append(true).open(&path).expect("the copy");
-        initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
-        let guest = Self::start(&node, "", path.clone(), &[]);
+        grow(File::options().append(true).open(&path).expect("the copy"));
+        let guest = Self::start(node, words, path.clone(), qemu);
         Self { _image: Some(Temporary(path)), ..guest }
     }
 

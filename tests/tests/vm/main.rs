@@ -16,6 +16,7 @@
 mod end;
 mod guest;
 mod operate;
+mod services;
 mod survive;
 mod up;
 mod watchdog;
@@ -57,6 +58,26 @@ fn a_node_boots_on_aarch64() {
     let mut guest = Guest::boot("aarch64");
     up::everything_is_up(&mut guest);
     up::each_daemon_does_its_work(&mut guest);
+    end::poweroff_ends_it_in_order(guest);
+}
+
+#[test]
+fn every_service_that_is_shipped_does_its_work() {
+    // Those that can run here, and not in the demonstration; the rest is in tests/real.
+    let mut guest = Guest::boot_with_services("x86_64");
+    up::everything_is_up(&mut guest);
+    services::prepare(&mut guest);
+    services::coldplug_loads_drivers(&mut guest);
+    services::dhcp_configures_the_interface(&mut guest);
+    services::a_static_network_takes_its_place(&mut guest);
+    services::time_sync_is_honest(&mut guest);
+    services::iscsi_sessions_outlive_iscsid(&mut guest);
+    services::ssh_sessions_outlive_sshd(&mut guest);
+    services::the_bus_answers(&mut guest);
+    services::syslog_is_logged(&mut guest);
+    services::etcd_keeps_its_data(&mut guest);
+    services::each_console_has_a_login(&mut guest);
+    services::mdev_sets_groups(&mut guest);
     end::poweroff_ends_it_in_order(guest);
 }
 
