@@ -9,9 +9,9 @@ use crate::node::{CHOICE, node};
 
 /// What nodes are made of; each has other paths from one service to the next.
 const NODES: [&[&str]; 4] = [
-    &["kubelet", "iscsid", "sshd", "time-sync", "tailscaled"],
-    &["k3s", "iscsid", "sshd", "time-sync", "tailscaled"],
-    &["k3s-agent", "iscsid", "sshd", "time-sync", "tailscaled"],
+    &["kubelet", "pods", "pods-graceful", "iscsi-sessions", "sshd", "time-sync", "tailscaled"],
+    &["k3s", "pods", "pods-graceful", "iscsi-sessions", "sshd", "time-sync", "tailscaled"],
+    &["k3s-agent", "pods", "pods-graceful", "iscsi-sessions", "time-sync", "tailscaled"],
     &[
         "kubelet",
         "etcd",
@@ -23,27 +23,44 @@ const NODES: [&[&str]; 4] = [
 ];
 
 /// Left after right at boot, and before it at shutdown, wherever a node has both.
-const AFTER: [(&str, &str); 26] = [
-    // §5.4: pods and their agents, the runtime, the disks, the network.
+const AFTER: [(&str, &str); 43] = [
+    // §5.4: pods are told, kubelet or k3s ends, what is left of pods, the runtime, disks, network.
+    ("pods-graceful", "kubelet"),
+    ("pods-graceful", "k3s"),
+    ("pods-graceful", "k3s-agent"),
+    ("pods-graceful", "login1"),
+    ("kubelet", "login1"),
+    ("k3s", "login1"),
+    ("k3s-agent", "login1"),
+    ("kubelet", "pods"),
+    ("k3s", "pods"),
+    ("k3s-agent", "pods"),
+    ("pods", "containerd"),
+    ("pods", "iscsi-sessions"),
+    ("pods", "network-dhcp"),
     ("kubelet", "containerd"),
-    ("kubelet", "iscsid"),
-    ("kubelet", "tailscaled"),
-    ("k3s", "iscsid"),
-    ("k3s", "tailscaled"),
-    ("k3s-agent", "iscsid"),
-    ("k3s-agent", "tailscaled"),
-    ("containerd", "iscsid"),
+    ("kubelet", "iscsi-sessions"),
+    ("k3s", "iscsi-sessions"),
+    ("k3s-agent", "iscsi-sessions"),
+    ("containerd", "iscsi-sessions"),
+    ("iscsi-sessions", "iscsid"),
     ("iscsid", "iscsi-initiator-name"),
     ("iscsid", "network-dhcp"),
+    ("kubelet", "tailscaled"),
+    ("k3s", "tailscaled"),
+    ("k3s-agent", "tailscaled"),
+    ("tailscaled", "network-dhcp"),
     ("kubelet", "network-dhcp"),
     ("k3s", "network-dhcp"),
     ("k3s-agent", "network-dhcp"),
-    ("tailscaled", "network-dhcp"),
     ("sshd", "network-dhcp"),
     ("network-dhcp", "dhcpcd"),
     ("dhcpcd", "mdevd-coldplug"),
     // §1.2: what must be there first.
-    ("containerd", "modules"),
+    ("modules", "mounts"),
+    ("sysctl", "modules"),
+    ("dhcpcd", "sysctl"),
+    ("containerd", "cgroups"),
     ("kubelet", "time-sync"),
     ("k3s", "time-sync"),
     ("k3s-agent", "time-sync"),
