@@ -13,6 +13,7 @@
 
 mod node;
 mod order;
+mod profiles;
 
 use graph::{Graph, KillMode, OnChange, Probe, Process, Readiness, Reload, RestartPolicy, Service};
 use node::{daemon, process, program, service, shipped};

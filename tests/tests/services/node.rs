@@ -16,13 +16,17 @@ pub fn shipped() -> Graph {
 
 /// A node that wants `services`.
 pub fn node(services: &[&str]) -> Graph {
+    of(&format!("services = {services:?}"))
+}
+
+/// The node that this `node.toml` describes.
+pub fn of(node: &str) -> Graph {
     let files = files();
-    let node = format!("services = {services:?}");
     let mut texts: Vec<Text<'_>> = files.iter().map(|(path, text)| Text { path, text }).collect();
-    texts.push(Text { path: "node.toml", text: &node });
+    texts.push(Text { path: "node.toml", text: node });
     let compiled =
-        compile(&texts).unwrap_or_else(|report| panic!("{}", report.render(Colour::None)));
-    assert_eq!(compiled.warnings.render(Colour::None), "");
+        compile(&texts).unwrap_or_else(|report| panic!("{node}:\n{}", report.render(Colour::None)));
+    assert_eq!(compiled.warnings.render(Colour::None), "", "{node}");
     compiled.graph
 }
 
