@@ -12,7 +12,7 @@ mod sysctl;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    entry::{KernelOptions, Module, Severity, Sysctl},
+    entry::{KernelOptions, Module, Service, Severity, Sysctl},
     hardware::Hardware,
     node::{Node, Settings},
     problem::{About, Problem},
@@ -41,6 +41,10 @@ pub(crate) fn merge(
     let (mut modules, blacklist) = (joined(modules, &mut tell), joined(blacklist, &mut tell));
     keep_off(&mut modules, &blacklist, &mut tell);
 
+    let mut services = all(profiles, |profile| &profile.services);
+    if let Some((by, target)) = machine() {
+        services.extend(logins(&services, target, by));
+    }
     let sysctls: Vec<Sysctl> = all(profiles, |profile| &profile.sysctls);
     Node {
         profiles: profiles.iter().map(|(name, _)| (*name).to_string()).collect(),
@@ -50,7 +54,7 @@ pub(crate) fn merge(
         sysctls: sysctl::merge(sysctls, &settings.sysctl, &mut tell),
         mounts: joined(all(profiles, |profile| &profile.mounts), &mut tell),
         cgroups: joined(all(profiles, |profile| &profile.cgroups), &mut tell),
-        services: joined(all(profiles, |profile| &profile.services), &mut tell),
+        services: joined(services, &mut tell),
         checks: joined(all(profiles, |profile| &profile.checks), &mut tell),
         kernel: kernel(all(profiles, |profile| &profile.kernel), &mut tell),
         binaries: joined(all(profiles, |profile| &profile.binaries), &mut tell),
@@ -58,6 +62,24 @@ pub(crate) fn merge(
         files: joined(all(profiles, |profile| &profile.files), &mut tell),
         hardware,
     }
+}
+
+/// Where profiles want logins at all, one on each console that the target has.
+fn logins(wanted: &[Service], target: &Hardware, by: &str) -> Vec<Service> {
+    if !wanted.iter().any(|service| service.name.starts_with("getty@")) {
+        return Vec::new();
+    }
+    let consoles = target.boot.consoles.iter();
+    let devices = consoles.map(|console| console.split(',').next().unwrap_or_default());
+    // tty0 is whichever of the screen's terminals is shown; the login is on the first of them.
+    let login = |device: &str| Service {
+        name: format!("getty@{}", if device == "tty0" { "tty1" } else { device }),
+        required: false,
+        why: "A login on this machine's console.".to_string(),
+        source: target.boot.source.clone(),
+        by: vec![by.to_string()],
+    };
+    devices.map(login).collect()
 }
 
 /// An entry of a table, as merging sees it.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use facts::{Library, Machine, mismatch, recognise};
+use facts::{Choice, Library, Machine, mismatch, recognise};
 
 /// A PC: its vendor, product, board and CPU.
 fn pc(words: [&str; 4]) -> Machine {
@@ -104,4 +104,18 @@ fn the_closest_description_wins() {
     // Two fields that hold count more than one.
     let framework = pc(["Framework", "Laptop", "", "AMD Ryzen AI 9 HX 370"]);
     assert_eq!(recognise(&targets, &framework), Some("framework-amd"));
+}
+
+#[test]
+fn a_target_brings_a_login_on_each_of_its_consoles() {
+    let services = |profiles: &[&str], hardware: &str| -> Vec<String> {
+        let profiles = profiles.iter().map(ToString::to_string).collect();
+        let choice = Choice { profiles, hardware: Some(hardware.into()), ..Choice::default() };
+        let node = Library::built_in().node(&choice).node;
+        node.services.into_iter().map(|service| service.name).collect()
+    };
+    let jetson = services(&["base"], "jetson-orin-nano");
+    assert!(jetson.contains(&"getty@ttyTCU0".into()) && !jetson.contains(&"getty@tty0".into()));
+    assert!(services(&["base"], "rpi5").contains(&"getty@ttyAMA10".into()));
+    assert!(services(&[], "rpi5").is_empty());
 }
