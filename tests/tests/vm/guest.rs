@@ -39,7 +39,7 @@ impl Drop for Temporary {
 }
 
 /// The directory of a built image.
-fn node(arch: &str) -> PathBuf {
+pub fn node(arch: &str) -> PathBuf {
     let node = std::env::var_os("NODE").expect("NODE names the built images");
     PathBuf::from(node).join(arch)
 }

@@ -17,12 +17,14 @@ mod end;
 mod guest;
 mod operate;
 mod services;
+mod setup;
 mod survive;
 mod up;
 mod watchdog;
 
 use guest::Guest;
 use node_image::tree::{Content, Entry, Tree};
+use setup::Packing;
 
 #[test]
 fn a_node_boots_serves_and_ends() {
@@ -79,6 +81,26 @@ fn every_service_that_is_shipped_does_its_work() {
     services::each_console_has_a_login(&mut guest);
     services::mdev_sets_groups(&mut guest);
     end::poweroff_ends_it_in_order(guest);
+}
+
+#[test]
+fn a_node_of_a_profile_sets_itself_up() {
+    // What the table says is made true, at once and for what comes later.
+    let mut guest = Guest::boot_over("x86_64", &setup::files("x86_64", |_| None));
+    setup::everything_is_set_up(&mut guest);
+    setup::the_modules_are_loaded(&mut guest);
+    setup::nothing_waits_without_need(&mut guest);
+    setup::set_up_costs_little(&mut guest);
+    setup::a_late_key_is_set(&mut guest);
+}
+
+#[test]
+fn modules_are_loaded_however_they_are_packed() {
+    // This kernel unpacks xz by itself, and nothing else.
+    let pack = |at| [Packing::None, Packing::Gzip, Packing::Zstd].get(at % 4).copied();
+    let mut guest = Guest::boot_over("x86_64", &setup::files("x86_64", pack));
+    setup::everything_is_set_up(&mut guest);
+    setup::the_modules_are_loaded(&mut guest);
 }
 
 #[test]
