@@ -18,6 +18,8 @@ pub mod unpack;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use facts::section::Modules;
 
 use crate::{Finding, Need, Report, Root, State};
@@ -85,14 +87,17 @@ where
     }
 }
 
-/// Whether there is a module to load for a name or alias that nobody has asked for by table.
+/// Those of the names and aliases for which there are modules to load.
 #[must_use]
-pub fn can_load(name: &str, root: &Root) -> bool {
+pub fn can_load(names: BTreeSet<String>, root: &Root) -> BTreeSet<String> {
     let texts = Texts::read(root);
     let catalog = Catalog::new(&texts, root);
-    let modules = catalog.resolve(name);
-    let is_allowed = modules.iter().all(|module| catalog.forbidden(module).is_none());
-    is_allowed && modules.iter().any(|module| catalog.standing(module) == Standing::Loadable)
+    let can = |name: &String| {
+        let modules = catalog.resolve(name);
+        let is_allowed = modules.iter().all(|module| catalog.forbidden(module).is_none());
+        is_allowed && modules.iter().any(|it| catalog.standing(it) == Standing::Loadable)
+    };
+    names.into_iter().filter(can).collect()
 }
 
 /// Loads what a name or alias stands for, now.

@@ -6,6 +6,7 @@
 //! covered or unmounted: somebody wanted it there.
 
 mod options;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use rustix::mount::{
 };
 
 use self::options::Options;
+use self::types::Types;
 use crate::mountinfo::{self, MountPoint};
 use crate::{Finding, Need, Report, Root, State, modules};
 
@@ -50,8 +52,9 @@ enum Step {
 #[must_use]
 pub fn inspect(table: &Mounts, root: &Root) -> Vec<Finding> {
     let mounts = mountinfo::read(root).unwrap_or_default();
+    let types = Types::of(table, root);
     let finding = |entry: &Mount| {
-        let (state, _) = look(&located(entry, &mounts), &mounts, root);
+        let (state, _) = look(&located(entry, &mounts), &mounts, &types, root);
         Finding { subject: entry.at.clone(), state, need: entry.into() }
     };
     table.mounts.iter().map(finding).collect()
@@ -60,11 +63,12 @@ pub fn inspect(table: &Mounts, root: &Root) -> Vec<Finding> {
 /// Mounts what is missing, and puts right what is not as it should be.
 pub fn apply(table: &Mounts, root: &Root, report: &mut Report<'_>) {
     let mut mounts = mountinfo::read(root).unwrap_or_default();
+    let types = Types::of(table, root);
     let mut unknown = Vec::new();
     for entry in &table.mounts {
         let need = Need::from(entry);
         let about = located(entry, &mounts);
-        match look(&about, &mounts, root) {
+        match look(&about, &mounts, &types, root) {
             (State::Holds(_), _) => report.holds(),
             (State::Differs { is, wanted }, steps) => {
                 match steps.iter().try_for_each(|step| take(step, &about, root)) {
@@ -101,7 +105,7 @@ fn is_mounted(entry: &Mount, mounts: &[MountPoint]) -> bool {
 }
 
 /// How one entry stands, and the steps that make it true.
-fn look(entry: &Mount, mounts: &[MountPoint], root: &Root) -> (State, Vec<Step>) {
+fn look(entry: &Mount, mounts: &[MountPoint], types: &Types, root: &Root) -> (State, Vec<Step>) {
     let is_any = matches!(entry.fstype.as_str(), ANY | BIND);
     match mountinfo::top(mounts, &entry.at) {
         Some(mount) if is_any || mount.fstype == entry.fstype => mounted(entry, mount, root),
@@ -110,7 +114,7 @@ fn look(entry: &Mount, mounts: &[MountPoint], root: &Root) -> (State, Vec<Step>)
             let reason = format!("{is} is mounted there, not {wanted}; it is left");
             (State::Cannot(reason), Vec::new())
         }
-        None => missing(entry, root),
+        None => missing(entry, types, root),
     }
 }
 
@@ -145,18 +149,15 @@ fn mounted(entry: &Mount, mount: &MountPoint, root: &Root) -> (State, Vec<Step>)
     (state, steps)
 }
 
-fn missing(entry: &Mount, root: &Root) -> (State, Vec<Step>) {
+fn missing(entry: &Mount, types: &Types, root: &Root) -> (State, Vec<Step>) {
     let cannot = |reason: &str| (State::Cannot(reason.to_owned()), Vec::new());
     let Mount { at, fstype, .. } = entry;
-    let mut module = None;
     if fstype.as_str() == ANY {
         return cannot("nothing is mounted there");
     }
-    if fstype.as_str() != BIND && !is_known(fstype, root) {
-        module = Some(format!("fs-{fstype}"));
-        if !module.as_deref().is_some_and(|module| modules::can_load(module, root)) {
-            return cannot("this kernel has no such file system");
-        }
+    let module = types.module(fstype);
+    if fstype.as_str() != BIND && !types.is_known(fstype) && module.is_none() {
+        return cannot("this kernel has no such file system");
     }
     // The kernel makes its own directories, some of them when the module is loaded.
     let is_kernels = at.starts_with("/sys/") || at.starts_with("/proc/");
@@ -170,12 +171,6 @@ fn missing(entry: &Mount, root: &Root) -> (State, Vec<Step>) {
     let mut steps = vec![Step::Mount { module }];
     steps.extend(entry.shared.then_some(Step::Share));
     (State::Differs { is: "not mounted".to_owned(), wanted }, steps)
-}
-
-/// `/proc/filesystems`: `nodev` or nothing, a tab, the type.
-fn is_known(fstype: &str, root: &Root) -> bool {
-    let text = root.read("/proc/filesystems").unwrap_or_default();
-    text.lines().any(|line| line.rsplit('\t').next() == Some(fstype))
 }
 
 fn has_files(root: &Root, at: &str) -> bool {
