@@ -24,8 +24,8 @@ inhibitors                 who holds a lock
   --json                   as JSON
 
 prepare-for-shutdown       tells the holders that the node goes down, and waits for them
-  --timeout TIME           how long at most (5m); never more than two thirds of what is left until
-                           the node goes down in any case
+  --timeout TIME           how long at most (5m); of what is left until the node goes down in any
+                           case, a third is kept for what stops later, but no more than 2m
   --force                  also if it does not go down: a rehearsal; then `cancel-shutdown`
   --record FILE            where what came of it is written
 cancel-shutdown            takes that back
@@ -76,7 +76,10 @@ fn main() -> ExitCode {
             force: options.force,
         }),
         Some("cancel-shutdown") => cancel(&run),
-        Some("note-boot") => note_boot(&record),
+        Some("note-boot") => {
+            note_boot(&record);
+            Ok(())
+        }
         Some(_) => return usage(),
     };
     match outcome {

@@ -57,7 +57,8 @@ impl Store {
     fn make(&self, lock: &Lock) -> Result<(OwnedFd, OwnedFd), Error> {
         let fifo = self.fifo(lock.id);
         let failed = |errno: Errno| Error::path("make", &fifo, errno);
-        let mode = Mode::RUSR | Mode::WUSR;
+        // Everyone may see that it is held, and only we make somebody its holder.
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
         rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, mode, 0).map_err(failed)?;
         let read = open(&fifo, OFlags::RDONLY).map_err(failed)?;
         let write = open(&fifo, OFlags::WRONLY).map_err(failed)?;

@@ -46,6 +46,17 @@ fn the_services_that_stop_later_keep_their_part_of_the_time() {
 }
 
 #[test]
+fn a_record_that_cannot_be_written_costs_nobody_anything() {
+    let node = Node::start();
+    let place = node.path("file");
+    std::fs::write(&place, "").unwrap();
+    let mut command = node.login1(&["note-boot", "--record"]);
+    let output = command.arg(place.join("below")).output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: cannot "), "{output:?}");
+}
+
+#[test]
 fn nobody_is_told_unless_the_node_goes_down() {
     let node = Node::start();
     node.write_state(&Live::default());

@@ -93,21 +93,28 @@ pub fn cancel(run: &Path) -> Result<(), Error> {
     Connection::open(run)?.call(Private::Cancel).map(drop)
 }
 
-/// A boot begins: how the one before it ended is kept.
-///
-/// # Errors
-/// When the record cannot be written.
-pub fn note_boot(path: &Path) -> Result<(), Error> {
-    let (boot, book) = (record::boot_id()?, Book::load(path)?);
-    let begun = book.clone().begun(&boot);
-    if begun == book { Ok(()) } else { begun.save(path) }
+/// A boot begins: how the one before it ended is kept. Where that cannot be, it is said and no
+/// more: a disk that is full must not cost the pods their time at the end of this boot.
+pub fn note_boot(path: &Path) {
+    let note = || {
+        let (boot, book) = (record::boot_id()?, Book::load(path)?);
+        let begun = book.clone().begun(&boot);
+        if begun == book { Ok(()) } else { begun.save(path) }
+    };
+    if let Err(error) = note() {
+        let error: Error = error;
+        say(format_args!("warning: {error}"));
+    }
 }
 
 /// The most that may be spent here of what is left until init ends everything: the services that
-/// stop afterwards need their part of it.
+/// stop afterwards need their part of it. A third of a short budget, and of a long one what a node
+/// without a fault takes several times over.
 fn share(shutdown: Option<&Shutdown>, now_us: u64) -> u64 {
+    const REST_US: u64 = 120_000_000;
     shutdown.map_or(u64::MAX, |shutdown| {
-        (shutdown.deadline_us.saturating_sub(now_us) / 3).saturating_mul(2)
+        let left = shutdown.deadline_us.saturating_sub(now_us);
+        left.saturating_sub((left / 3).min(REST_US))
     })
 }
 
