@@ -135,7 +135,7 @@ Examples:
     /// Report how the boot went
     #[command(after_help = "\
 Examples:
-  svc boot                   totals, set-up, who took longest, whom the others waited for, the last shutdown
+  svc boot                   totals, set-up, who took longest and why, the last shutdown
   svc boot --all")]
     Boot(Boot),
     /// Look whether this machine is what its profiles need
