@@ -7,10 +7,7 @@
     reason = "a test that panics has failed"
 )]
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use graph::View;
 use source::{Colour, Tree, load};
@@ -24,30 +21,12 @@ fn the_services_of_the_demonstration_node_compile_without_a_warning() {
     let tree = Tree {
         dirs: vec![node_image("services"), node_image("guest/etc/cooper/services")],
         node: Some(node_image("guest/etc/cooper/node.toml")),
-        facts: Vec::new(),
+        facts: vec![node_image("guest/etc/cooper")],
     };
     let compiled = load(&tree).unwrap_or_else(|report| panic!("{}", report.render(Colour::None)));
     assert_eq!(compiled.warnings.render(Colour::None), "");
     let bytes = compiled.bytes();
     assert_eq!(View::open(&bytes).unwrap().graph(), compiled.graph);
-}
-
-#[test]
-fn every_profile_has_its_services_and_they_compile_without_a_warning() {
-    let file = env::temp_dir().join(format!("cooper-node-{}.toml", std::process::id()));
-    let tree =
-        Tree { dirs: vec![node_image("services")], node: Some(file.clone()), facts: Vec::new() };
-    let library = facts::Library::built_in();
-    for name in library.profiles.keys() {
-        // Of what there are several of, one.
-        let services = "services = [\"mdevd-coldplug\", \"network-dhcp\"]";
-        fs::write(&file, format!("profiles = [\"{name}\"]\n{services}\n")).unwrap();
-        let compiled = load(&tree);
-        fs::remove_file(&file).unwrap();
-        let compiled =
-            compiled.unwrap_or_else(|report| panic!("{name}:\n{}", report.render(Colour::None)));
-        assert_eq!(compiled.warnings.render(Colour::None), "", "{name}");
-    }
 }
 
 #[test]

@@ -29,10 +29,13 @@ use setup::Packing;
 #[test]
 fn a_node_boots_serves_and_ends() {
     // The main job, whole: real daemons come up in order, survive what they must, and go down.
-    // Its clock is as if its battery were empty.
-    let mut guest = Guest::boot_with_hardware("x86_64", "", &["-rtc", "base=2001-02-03"]);
+    // Its clock is as if its battery were empty; its number is one that a host would have given it.
+    let number = "3a5c0b52-8f8a-4d6e-9b1f-6d2f0c7e4a11";
+    let hardware = ["-rtc", "base=2001-02-03", "-uuid", number];
+    let mut guest = Guest::boot_with_hardware("x86_64", "", &hardware);
     up::everything_is_up(&mut guest);
     up::the_host_is_set_up(&mut guest);
+    up::the_profile_is_set_up(&mut guest);
     up::the_boot_report_names_every_service(&mut guest);
     up::the_mounts_are_what_daemons_expect(&mut guest);
     up::each_service_lives_in_its_own_cgroup(&mut guest);
@@ -48,6 +51,7 @@ fn a_node_boots_serves_and_ends() {
     operate::logs_follow(&mut guest);
     operate::reload_keeps_the_process(&mut guest);
     operate::apply_restarts_what_changed_and_nothing_else(&mut guest);
+    operate::apply_sets_up_what_another_profile_wants(&mut guest);
     operate::a_broken_file_changes_nothing(&mut guest);
     operate::only_root_may_change_something(&mut guest);
     survive::no_line_of_the_container_is_lost(&mut guest);

@@ -59,6 +59,41 @@ pub fn apply_restarts_what_changed_and_nothing_else(guest: &mut Guest) {
     assert_eq!(nice, "5\n");
 }
 
+/// A node that becomes one of another profile as well is set up for it at once; of set-up only that
+/// runs again whose own part of the table has changed. What contradicts itself is refused.
+pub fn apply_sets_up_what_another_profile_wants(guest: &mut Guest) {
+    let wanting = |name: &str, key: &str, value: &str| {
+        let entry = format!(r#"key = "{key}"\nvalue = "{value}"\nwhy = "a test"\nsource = "it""#);
+        let text = format!(r#"description = "{name}"\n[[sysctl]]\n{entry}\n"#);
+        let profiles =
+            r#"s/^profiles.*/profiles = ["demonstration", "NAME"]/"#.replace("NAME", name);
+        format!(
+            "printf '{text}' > /etc/cooper/profiles/{name}.toml && \
+             sed -i '{profiles}' /etc/cooper/node.toml"
+        )
+    };
+    let setting = |key: &str| format!("cat /proc/sys/{}", key.replace('.', "/"));
+    guest.run(&wanting("second", "vm.max_map_count", "262145"));
+    let before = guest.pids();
+    let plan = guest.run("svc apply --dry-run");
+    assert!(plan.contains("sysctl "), "{plan}");
+    for other in ["modules", "mounts", "cgroups", "containerd", "hello"] {
+        assert!(!plan.contains(&format!("  {other} ")), "{other}: {plan}");
+    }
+    guest.run("svc apply && svc start default");
+    assert_eq!(guest.run(&setting("vm.max_map_count")), "262145\n");
+    assert_eq!(guest.run(&setting("vm.overcommit_memory")), "1\n", "the first one's");
+    let changed: Vec<_> = guest.pids().difference(&before).cloned().collect();
+    assert!(changed.iter().all(|(name, _)| name == "sysctl-watch"), "{changed:?}");
+
+    guest.run(&wanting("third", "vm.overcommit_memory", "2"));
+    let (status, text) = guest.try_run("svc apply");
+    assert_eq!(status, 4, "{text}");
+    let told = "`vm.overcommit_memory` cannot be both 1 (demonstration) and 2 (third)";
+    assert!(text.contains(told), "{text}");
+    guest.run(r#"sed -i 's/, "third"//' /etc/cooper/node.toml && svc apply"#);
+}
+
 /// A mistake is told with its place, and neither the graph in force nor the next boot's changes.
 pub fn a_broken_file_changes_nothing(guest: &mut Guest) {
     let graph = "readlink /var/lib/cooper/graph/current; sha256sum < /run/cooper/graph";

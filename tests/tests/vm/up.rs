@@ -94,6 +94,27 @@ pub fn the_host_is_set_up(guest: &mut Guest) {
     }
 }
 
+/// Each service of set-up was given its part of the table, and has made it true.
+pub fn the_profile_is_set_up(guest: &mut Guest) {
+    let profiles = guest.svc("profiles");
+    let chosen = |profile: &&serde_json::Value| !profile["chosen_by"].is_null();
+    let chosen: Vec<&str> = profiles["profiles"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(chosen)
+        .filter_map(|profile| profile["name"].as_str())
+        .collect();
+    assert_eq!(chosen, ["demonstration"]);
+    assert_eq!(guest.run("cat /proc/sys/vm/overcommit_memory"), "1\n");
+    assert!(guest.run("cat /proc/mounts").contains(" /dev/mqueue mqueue "));
+    guest.run("test -d /sys/module/overlay");
+    for name in ["modules", "mounts", "cgroups", "sysctl"] {
+        let said = guest.run(&format!("svc logs {name}"));
+        assert!(said.contains(" 0 could not"), "{name}: {said}");
+    }
+}
+
 /// The cgroup is the proof of membership; PID 1's must be named /init.scope (k3s reads it).
 pub fn each_service_lives_in_its_own_cgroup(guest: &mut Guest) {
     assert_eq!(guest.run("cat /proc/1/cgroup"), "0::/init.scope\n");
