@@ -123,7 +123,10 @@ pub(crate) fn members(
     let mut members = Members::default();
     for service in &merged.node.services {
         let chosen = service.by.iter().find_map(|profile| merged.members.get(profile));
-        let at = chosen.map_or(node.at, |name| node.place(&About::Profile(name.clone())));
+        let target = || merged.node.hardware.as_ref().map(|(name, _)| name);
+        let word = chosen.map(|name| About::Profile(name.clone()));
+        let word = word.or_else(|| target().map(|name| About::Hardware(name.clone())));
+        let at = word.map_or(node.at, |word| node.place(&word));
         let name = service.name.clone();
         if !exists(&name, found, drafts) {
             missing(service, at, found, findings);
