@@ -23,7 +23,7 @@ const NODES: [&[&str]; 4] = [
 ];
 
 /// Left after right at boot, and before it at shutdown, wherever a node has both.
-const AFTER: [(&str, &str); 43] = [
+const AFTER: [(&str, &str); 42] = [
     // §5.4: pods are told, kubelet or k3s ends, what is left of pods, the runtime, disks, network.
     ("pods-graceful", "kubelet"),
     ("pods-graceful", "k3s"),
@@ -57,7 +57,6 @@ const AFTER: [(&str, &str); 43] = [
     ("network-dhcp", "dhcpcd"),
     ("dhcpcd", "mdevd-coldplug"),
     // §1.2: what must be there first.
-    ("modules", "mounts"),
     ("sysctl", "modules"),
     ("dhcpcd", "sysctl"),
     ("containerd", "cgroups"),

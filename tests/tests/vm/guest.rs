@@ -62,7 +62,12 @@ impl Guest {
 
     /// With these files instead of the image's: the kernel unpacks one archive over the other.
     pub fn boot_over(arch: &str, over: &Tree) -> Self {
-        Self::boot_grown(&node(arch), "", &[], |image| {
+        Self::boot_over_with(arch, over, &[])
+    }
+
+    /// The same, with more words for QEMU.
+    pub fn boot_over_with(arch: &str, over: &Tree, qemu: &[&str]) -> Self {
+        Self::boot_grown(&node(arch), "", qemu, |image| {
             initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
         })
     }

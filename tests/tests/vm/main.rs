@@ -90,7 +90,8 @@ fn every_service_that_is_shipped_does_its_work() {
 #[test]
 fn a_node_of_a_profile_sets_itself_up() {
     // What the table says is made true, at once and for what comes later.
-    let mut guest = Guest::boot_over("x86_64", &setup::files("x86_64", |_| None));
+    let files = setup::files("x86_64", |_| None);
+    let mut guest = Guest::boot_over_with("x86_64", &files, &setup::COUNTED);
     setup::everything_is_set_up(&mut guest);
     setup::the_modules_are_loaded(&mut guest);
     setup::nothing_waits_without_need(&mut guest);

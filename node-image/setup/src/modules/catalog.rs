@@ -42,6 +42,15 @@ impl Texts {
     }
 }
 
+/// Whether a pattern, which may have dashes, is one for a name, which has underscores. Most of
+/// the thousands are not, by their first letter.
+fn is_alias(pattern: &str, name: &str) -> bool {
+    let first = pattern.bytes().next();
+    let may_be = matches!(first, Some(b'*' | b'?' | b'[' | b'\\' | b'-'));
+    (may_be || first == name.bytes().next())
+        && glob::matches(normal(pattern).as_bytes(), name.as_bytes())
+}
+
 /// How one module stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -121,7 +130,7 @@ impl<'a> Catalog<'a> {
         if self.standing(&name) != Standing::Missing {
             return vec![name.into_owned()];
         }
-        let is_match = |pattern: &str| glob::matches(normal(pattern).as_bytes(), name.as_bytes());
+        let is_match = |pattern: &str| is_alias(pattern, &name);
         let own = self.config.aliases.iter().filter(|(pattern, _)| is_match(pattern));
         let own: Vec<String> = own.map(|(_, module)| module.clone()).collect();
         if !own.is_empty() {
@@ -141,6 +150,7 @@ impl<'a> Catalog<'a> {
         found
     }
 
+    /// Texts as long as they are in a general-purpose kernel: some hundred kilobytes.
     fn read_aliases(&self) -> (String, String) {
         let text = |file: &str| {
             let path = format!("{}/{file}", self.directory.unwrap_or_default());

@@ -31,6 +31,8 @@ use crate::{Finding, Need, Report, Root, State, modules};
 const ANY: &str = "any";
 /// … and for a directory that is mounted on itself.
 const BIND: &str = "bind";
+/// `S_ISVTX`
+const STICKY: u32 = 0o1000;
 
 /// What set-up can do about a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +133,8 @@ fn mounted(entry: &Mount, mount: &MountPoint, root: &Root) -> (State, Vec<Step>)
     let metadata = fs::metadata(root.path(&entry.at));
     let mode = metadata.map(|metadata| metadata.permissions().mode() & 0o7777).ok();
     if let (Some(wanted), Some(mode)) = (wanted.mode(&entry.fstype), mode) {
-        if wanted != mode {
+        // Some file systems are born with the sticky bit, whatever mode they are given.
+        if wanted != mode && wanted | STICKY != mode {
             steps.push(Step::Mode(wanted));
             lacks.push(format!("mode={wanted:o}"));
             has.push(format!("mode={mode:o}"));
@@ -159,9 +162,11 @@ fn missing(entry: &Mount, types: &Types, root: &Root) -> (State, Vec<Step>) {
     if fstype.as_str() != BIND && !types.is_known(fstype) && module.is_none() {
         return cannot("this kernel has no such file system");
     }
-    // The kernel makes its own directories, some of them when the module is loaded.
+    // The kernel makes its own directories, some of them when the module is loaded; not those of
+    // a firmware that the machine has not.
     let is_kernels = at.starts_with("/sys/") || at.starts_with("/proc/");
-    if is_kernels && module.is_none() && !root.exists(at) {
+    let is_firmwares = at.starts_with("/sys/firmware/");
+    if is_kernels && (module.is_none() || is_firmwares) && !root.exists(at) {
         return cannot("there is no such directory on this machine");
     }
     if entry.optional && fstype == "tmpfs" && has_files(root, at) {

@@ -35,7 +35,7 @@ pub fn all(targets: &[Target<'_>], root: &Root, report: &mut Report<'_>) {
     let absent: Vec<String> = absent.map(|(target, _)| conf::dotted(&target.key)).collect();
     if !absent.is_empty() {
         let names = absent.join(" ");
-        report.note(&format_args!("not there yet, and set once they are: {names}"));
+        report.note(&format_args!("not there, and set if they come: {names}"));
     }
 }
 

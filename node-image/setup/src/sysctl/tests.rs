@@ -148,7 +148,7 @@ fn a_key_that_is_not_there_fails_only_what_cannot_do_without() {
     later.module = Some("br_netfilter".into());
     let (code, said) = machine.apply(&[later]);
     assert_eq!(code, crate::DONE);
-    assert!(said.contains(&format!("not there yet, and set once they are: {key}")), "{said}");
+    assert!(said.contains(&format!("not there, and set if they come: {key}")), "{said}");
     machine.put("etc/sysctl.d/a.conf", "kernel.gone = 1\n-kernel.gone_too = 1\n");
     let (code, said) = machine.apply(&[]);
     assert_eq!(code, crate::DONE);
