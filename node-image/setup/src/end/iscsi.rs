@@ -13,7 +13,7 @@ use super::{Ending, command};
 use crate::{Root, mountinfo};
 
 const SESSIONS: &str = "/sys/class/iscsi_session";
-/// open-iscsi itself gives a log-out 15 seconds (node.conn[0].timeo.logout_timeout), and does all
+/// open-iscsi itself gives a log-out 15 seconds (`node.conn[0].timeo.logout_timeout`), and does all
 /// of them at once.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// Disks lie on disks (device mapper, RAID), but not deeper than this.
