@@ -52,6 +52,9 @@ pub struct Holder {
     pub pid: u32,
     /// After this long it let go; none: it never did.
     pub released_ms: Option<u64>,
+    /// By its own end: it was killed, or it crashed.
+    #[serde(default)]
+    pub died: bool,
 }
 
 /// How the boot before this one ended.

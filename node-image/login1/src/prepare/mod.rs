@@ -80,7 +80,7 @@ pub fn prepare(order: &Order) -> Result<(), Error> {
         waited_ms: now.saturating_sub(began_us) / 1000,
         patience_ms: patience_us / 1000,
         fault,
-        holders: waiting.holders(),
+        holders: waiting.holders(is_alive),
     };
     Book::load(&order.record)?.ended(&record::boot_id()?, shutdown).save(&order.record)
 }
@@ -184,7 +184,7 @@ fn report(waiting: &Waiting, now_us: u64, change: &Change) {
 
 /// What came of it.
 fn tell(waiting: &Waiting, now_us: u64, fault: Option<&str>) {
-    let holders = waiting.holders();
+    let holders = waiting.holders(is_alive);
     let stubborn = holders.iter().filter(|holder| holder.released_ms.is_none());
     let stubborn: Vec<&str> = stubborn.map(|holder| holder.who.as_str()).collect();
     let waited = seconds(waiting.waited_us(now_us) / 1000);
@@ -197,6 +197,10 @@ fn tell(waiting: &Waiting, now_us: u64, fault: Option<&str>) {
         None if holders.is_empty() => print("nobody delays the shutdown"),
         None => print(format_args!("everyone has let go, after {waited}")),
     }
+}
+
+fn is_alive(pid: u32) -> bool {
+    sys::process::Stat::of(pid).is_ok_and(|stat| !stat.is_zombie())
 }
 
 /// Milliseconds, for people.

@@ -45,7 +45,7 @@ impl Waiting {
             self.holders.entry(lock.id).or_insert_with(|| {
                 changes.push(Change::Waits((*lock).clone()));
                 let (who, why) = (lock.who.clone(), lock.why.clone());
-                Holder { who, why, pid: lock.pid, released_ms: None }
+                Holder { who, why, pid: lock.pid, released_ms: None, died: false }
             });
         }
         changes
@@ -67,9 +67,14 @@ impl Waiting {
         now_us.saturating_sub(self.began_us)
     }
 
-    /// All of them, for the record.
-    pub fn holders(&self) -> Vec<Holder> {
-        self.holders.values().cloned().collect()
+    /// All of them, for the record. One that has let go and does not live any more has not let go
+    /// because it was done; those that have are stopped later.
+    pub fn holders(&self, is_alive: impl Fn(u32) -> bool) -> Vec<Holder> {
+        let judged = self.holders.values().cloned().map(|holder| Holder {
+            died: holder.released_ms.is_some() && holder.pid != 0 && !is_alive(holder.pid),
+            ..holder
+        });
+        judged.collect()
     }
 }
 
@@ -102,8 +107,9 @@ mod tests {
         assert!(!waiting.is_over(3_000_000));
         waiting.seen(9_500_000, &[]);
         assert!(waiting.is_over(9_500_000));
-        let released: Vec<_> = waiting.holders().iter().map(|holder| holder.released_ms).collect();
-        assert_eq!(released, [Some(2000), Some(8500)]);
+        let holders = waiting.holders(|pid| pid == 1);
+        let released: Vec<_> = holders.iter().map(|h| (h.released_ms, h.died)).collect();
+        assert_eq!(released, [(Some(2000), false), (Some(8500), true)]);
     }
 
     #[test]

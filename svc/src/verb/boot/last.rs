@@ -69,10 +69,14 @@ fn told(shutdown: &Shutdown) -> String {
     };
     let (released, stubborn): (Vec<&Holder>, Vec<&Holder>) =
         holders.iter().partition(|holder| holder.released_ms.is_some());
+    let dead: Vec<&Holder> = released.iter().copied().filter(|holder| holder.died).collect();
     let how = match fault {
         Some(fault) => format!("nobody could be told, so pods were not given time: {fault}"),
         None if !stubborn.is_empty() => {
             format!("{} did not let go within {waited}", names(&stubborn))
+        }
+        None if !dead.is_empty() => {
+            format!("{} ended without letting go, after {waited}", names(&dead))
         }
         None if released.is_empty() => "nobody asked for time".into(),
         None => format!("{} let go after {waited}", names(&released)),
@@ -86,7 +90,13 @@ mod tests {
     use crate::fixture::Tree;
 
     fn shutdown(released_ms: Option<u64>) -> Shutdown {
-        let holder = Holder { who: "kubelet".into(), why: "time".into(), pid: 7, released_ms };
+        let holder = Holder {
+            who: "kubelet".into(),
+            why: "time".into(),
+            pid: 7,
+            released_ms,
+            died: released_ms == Some(2),
+        };
         Shutdown {
             ending: "poweroff".into(),
             began_unix: 1_795_205_499,
@@ -112,6 +122,8 @@ mod tests {
         assert_eq!(said, format!("{when}kubelet did not let go within 1 min 30 s"));
         let said = ended(shutdown(Some(1)));
         assert_eq!(said, format!("{when}kubelet let go after 1 min 30 s"));
+        let said = ended(shutdown(Some(2)));
+        assert!(said.ends_with("kubelet ended without letting go, after 1 min 30 s"), "{said}");
         let said = ended(Shutdown { holders: vec![], ..shutdown(None) });
         assert!(said.ends_with("nobody asked for time"), "{said}");
         let said = ended(Shutdown { fault: Some("cannot x".into()), ..shutdown(None) });
