@@ -23,8 +23,8 @@ const LATE: (&str, &str, &str) = ("sunrpc", "sunrpc.tcp_slot_table_entries", "7"
 /// number of its instructions, however busy the machine is that emulates it.
 pub const COUNTED: [&str; 4] = ["-smp", "1", "-icount", "shift=0,sleep=off"];
 /// What all of set-up may take of that processor's time when all modules are there (the figure of
-/// issue 3). What the kernel does to link one more is not ours: Debian's takes 45 ms by itself to
-/// check its signature, by ECDSA in portable C.
+/// issue 3). What the kernel does to link one more is not ours: Debian's takes 43 ms for the
+/// smallest.
 const CPU_MAX_US: u64 = 100_000;
 /// From what a service waited for to its start, under emulation. Another service's start may be
 /// in between, but not another service's work.
