@@ -104,7 +104,7 @@ fn call(mut stream: impl Read + Write, method: &str) -> io::Result<Vec<u8>> {
     }
     match message.split_at_checked(5) {
         Some((_, message)) => Ok(message.to_vec()),
-        None => Err(io::Error::other(format!("it does not answer {method}"))),
+        None => Err(io::Error::other(format!("it answers, and not to {method}"))),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Report {
     pub profiles: Vec<String>,
     /// The hardware target that the table was made for.
     pub hardware: Option<String>,
+    /// The one that the machine looks like.
+    pub recognised: Option<String>,
     /// How many findings stand how.
     pub summary: Summary,
     /// One for each entry of the table.
@@ -73,6 +75,7 @@ pub fn examine(wanted: &Wanted<'_>, system: &System) -> Report {
         chosen: wanted.chosen.clone(),
         profiles: node.profiles.clone(),
         hardware: node.hardware.as_ref().map(|(name, _)| name.clone()),
+        recognised: recognise(wanted.targets, system),
         summary: Summary::of(&findings),
         findings,
     }

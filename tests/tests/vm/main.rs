@@ -13,6 +13,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod doctor;
 mod end;
 mod guest;
 mod operate;
@@ -55,6 +56,19 @@ fn a_node_boots_serves_and_ends() {
     operate::a_broken_file_changes_nothing(&mut guest);
     operate::only_root_may_change_something(&mut guest);
     survive::no_line_of_the_container_is_lost(&mut guest);
+    end::poweroff_ends_it_in_order(guest);
+}
+
+#[test]
+fn a_node_is_examined() {
+    // AppArmor off: its parser is no part of the image, and the node would be found to lack it.
+    let mut guest = Guest::boot_with("x86_64", "apparmor=0");
+    up::everything_is_up(&mut guest);
+    doctor::install(&mut guest);
+    doctor::a_healthy_node_has_no_errors(&mut guest);
+    doctor::each_planted_fault_is_found(&mut guest);
+    doctor::what_the_kernel_lacks_cannot_be_set_up(&mut guest);
+    doctor::anybody_may_look(&mut guest);
     end::poweroff_ends_it_in_order(guest);
 }
 

@@ -43,7 +43,9 @@ pub fn cri_socket(case: &Case<'_>) -> Verdict {
             Err(error) => refused = Some(format!("{path}: {error}")),
         }
     }
-    Verdict::fails(refused.unwrap_or_default()).at_most(Severity::Warning)
+    Verdict::fails(refused.unwrap_or_default())
+        .at_most(Severity::Warning)
+        .fix("start the runtime; in containerd's configuration, CRI may not be in disabled_plugins")
 }
 
 /// Nobody has been told that systemd manages cgroups.

@@ -38,8 +38,8 @@ pub fn judge(node: &Node, system: &System) -> Vec<Finding> {
         .collect()
 }
 
-/// What the node does not work without is an error: not options of a mount that is there, nor a
-/// limit that is low, which may do for now.
+/// What the node does not work without is an error: not options of a mount that is there, nor
+/// shares of a cgroup, nor a limit that is low, which may do for now.
 fn severity(
     node: &Node,
     system: &System,
@@ -58,8 +58,9 @@ fn severity(
     let is_mild = match section {
         Section::Sysctl => node.sysctls.iter().any(at_least),
         Section::Mounts => node.mounts.iter().any(is_mounted),
-        Section::Cgroups
-        | Section::Modules
+        // A group goes by its path alone, what is set in it by path and file.
+        Section::Cgroups => found.subject.contains(' '),
+        Section::Modules
         | Section::Hostname
         | Section::MachineId
         | Section::Limits

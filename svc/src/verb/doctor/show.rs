@@ -1,5 +1,5 @@
 //! Findings for people: a line for each, and under what does not hold why that matters, what to
-//! do, and who wants it.
+//! do, and who wants it. Notes have their reasons only where everything is asked for.
 
 use doctor::{Finding, Report, Status};
 
@@ -14,8 +14,13 @@ const INDENT: &str = "         ";
 /// Prints the report: what does not hold, the worst first; with `all` the rest after it.
 pub fn report(report: &Report, all: bool, screen: &mut Screen) -> Result<(), Error> {
     for status in [Status::Error, Status::Warning, Status::Info] {
-        for group in groups(report, status) {
-            one(&group, screen)?;
+        let short = status == Status::Info && !all;
+        let groups = groups(report, status, short);
+        for group in &groups {
+            one(group, short, screen)?;
+        }
+        if short && !groups.is_empty() {
+            screen.line("")?;
         }
     }
     if all {
@@ -44,17 +49,17 @@ struct Group<'a> {
     names: Vec<&'a str>,
 }
 
-fn groups(report: &Report, status: Status) -> Vec<Group<'_>> {
+fn groups(report: &Report, status: Status, short: bool) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for finding in report.findings.iter().filter(|finding| finding.status == status) {
         let (kind, name) = finding.id.split_once(':').unwrap_or(("", finding.id.as_str()));
         let same = groups.iter_mut().find(|group| {
             let other = group.first;
-            let of_kind =
-                !kind.is_empty() && other.id.split_once(':').is_some_and(|it| it.0 == kind);
-            of_kind
-                && (&other.found, &other.why, &other.fix)
-                    == (&finding.found, &finding.why, &finding.fix)
+            let of_kind = |it: &(&str, &str)| !kind.is_empty() && it.0 == kind;
+            let same_cure = (&other.why, &other.fix) == (&finding.why, &finding.fix);
+            other.id.split_once(':').filter(of_kind).is_some()
+                && other.found == finding.found
+                && (short || same_cure)
         });
         match same {
             Some(group) => group.names.push(name),
@@ -64,7 +69,7 @@ fn groups(report: &Report, status: Status) -> Vec<Group<'_>> {
     groups
 }
 
-fn one(group: &Group<'_>, screen: &mut Screen) -> Result<(), Error> {
+fn one(group: &Group<'_>, short: bool, screen: &mut Screen) -> Result<(), Error> {
     let finding = group.first;
     let kind = finding.id.split_once(':').map(|(kind, _)| format!("{kind} ")).unwrap_or_default();
     let head = format!("{kind}{}: {}", group.names.join(", "), finding.found);
@@ -75,6 +80,9 @@ fn one(group: &Group<'_>, screen: &mut Screen) -> Result<(), Error> {
     screen.line(format_args!("{status}{}", lines.next().unwrap_or_default()))?;
     for line in lines {
         screen.line(format_args!("{INDENT}{line}"))?;
+    }
+    if short {
+        return Ok(());
     }
     paragraph("why  ", &finding.why, screen)?;
     paragraph("fix  ", &finding.fix, screen)?;
@@ -116,7 +124,7 @@ fn sum(report: &Report, all: bool) -> Vec<String> {
         count(summary.error, "error", "errors"),
         count(summary.warning, "warning", "warnings"),
         count(summary.info, "note", "notes"),
-        count(summary.ok, "holds", "hold"),
+        count(summary.ok, "hold", "hold"),
         count(summary.skipped, "could not be judged", "could not be judged"),
     ]
     .into_iter()
@@ -134,7 +142,7 @@ fn sum(report: &Report, all: bool) -> Vec<String> {
         lines.push(format!("{hidden} can be seen by root only."));
     }
     if !all {
-        lines.push("`svc doctor --all` shows what holds.".into());
+        lines.push("`svc doctor --all` shows what holds, and all of the notes.".into());
     }
     lines
 }

@@ -46,12 +46,14 @@ fn report() -> Report {
         finding("kernel:BRIDGE", Status::Warning),
         mended,
         hidden,
-        finding("watchdog", Status::Info),
+        finding("module:xt_socket", Status::Info),
+        Finding { why: "Another reason.".into(), ..finding("module:geneve", Status::Info) },
     ];
     Report {
         chosen: vec!["k3s-server".into()],
         profiles: vec!["base".into(), "k3s-server".into()],
         hardware: Some("n100".into()),
+        recognised: None,
         summary: doctor::Summary::of(&findings),
         findings,
     }
@@ -64,7 +66,7 @@ fn shown(all: bool, width: Option<usize>) -> String {
     out.text()
 }
 
-/// The worst first; what has the same reason and the same cure is told once.
+/// The worst first; what has the same reason and the same cure is told once; notes in short.
 #[test]
 fn what_does_not_hold_is_told_with_its_reason_and_its_cure() {
     golden("doctor.txt", &shown(false, None));
