@@ -135,6 +135,23 @@ pub fn a_healthy_node_has_no_errors(guest: &mut Guest) {
     assert!(left.is_empty(), "{left:#?}");
 }
 
+/// On a node of a profile nothing is left to do that set-up sees to, but for what its kernel has
+/// not.
+pub fn nothing_is_left_to_set_up(guest: &mut Guest, profile: &str) {
+    let (_, report) = examine(guest, &format!("-p {profile}"));
+    let findings = report["findings"].as_array().expect("a list");
+    let left: Vec<_> = findings.iter().filter(|it| it.get("set_up").is_some()).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    // The kernel's configuration is there to be read.
+    assert_eq!(finding(&report, "kernel-config")["status"], "ok");
+    let unknown: Vec<_> = findings
+        .iter()
+        .filter(|it| it["id"].as_str().is_some_and(|id| id.starts_with("kernel:")))
+        .filter(|it| it["status"] == "skipped")
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
 /// Each fault is found by its own name, and nothing else changes; set-up mends what it owns; and
 /// when a person has mended the rest, all is as it was.
 pub fn each_planted_fault_is_found(guest: &mut Guest) {

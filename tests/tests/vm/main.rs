@@ -108,6 +108,7 @@ fn a_node_of_a_profile_sets_itself_up() {
     let mut guest = Guest::boot_over_with("x86_64", &files, &setup::COUNTED);
     setup::everything_is_set_up(&mut guest);
     setup::the_modules_are_loaded(&mut guest);
+    doctor::nothing_is_left_to_set_up(&mut guest, setup::PROFILE);
     setup::nothing_waits_without_need(&mut guest);
     setup::set_up_costs_little(&mut guest);
     setup::a_late_key_is_set(&mut guest);

@@ -13,7 +13,7 @@ use source::Text;
 
 use crate::guest::{self, Guest};
 
-const PROFILE: &str = "k3s-server";
+pub const PROFILE: &str = "k3s-server";
 /// What the kernel offers, and is looked at again.
 const SECTIONS: [Section; 4] =
     [Section::Mounts, Section::Cgroups, Section::Modules, Section::Sysctl];
