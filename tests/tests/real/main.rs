@@ -13,13 +13,16 @@
     reason = "a test may fail loudly"
 )]
 
+mod cluster;
+mod daemons;
 mod node;
 mod pods;
+mod preflight;
 
 use node::Node;
 
 #[test]
-fn a_kubelet_runs_pods_and_pods_outlive_everything() {
+fn a_node_runs_pods_joins_a_cluster_and_ends() {
     let mut node = Node::boot("default");
     pods::daemons_say_themselves_that_they_are_ready(&mut node);
     pods::a_pod_runs(&mut node);
@@ -29,4 +32,12 @@ fn a_kubelet_runs_pods_and_pods_outlive_everything() {
     pods::a_pod_outlives_its_runtime(&mut node);
     pods::a_pod_outlives_the_supervisor(&mut node);
     pods::it_is_still_the_same_pod(&mut node);
+    preflight::the_kernel_is_what_check_config_says(&mut node);
+    preflight::kubeadm_says_what_doctor_says(&mut node);
+    cluster::the_node_becomes_ready(&mut node);
+    cluster::a_deployment_runs(&mut node);
+    cluster::stopping_kubelet_leaves_pods(&mut node);
+    daemons::tailscaled_answers(&mut node);
+    let off = daemons::everything_ends_in_order(node);
+    daemons::it_comes_back(off);
 }

@@ -95,9 +95,9 @@ impl Node {
         ));
     }
 
-    /// `svc VERB … --json`, parsed.
+    /// `svc VERB … --json`, parsed, however the exit status judges it.
     pub fn svc(&mut self, words: &str) -> Value {
-        let text = self.run(&format!("svc {words} --json"));
+        let (_, text) = self.try_run(&format!("svc {words} --json"));
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 

@@ -10,7 +10,7 @@ const PODS: &str = "cd /sys/fs/cgroup/kubepods && \
 
 /// READY=1 by sd_notify, from processes that are the services' main ones.
 pub fn daemons_say_themselves_that_they_are_ready(node: &mut Node) {
-    node.run("svc start default || { svc logs containerd; svc logs kubelet; false; }");
+    node.run("svc start default || { svc status; svc logs -n 40 kubelet; false; }");
     for name in ["containerd", "kubelet"] {
         assert_eq!(node.service(name)["state"], "ready", "{name}");
         let pid = node.pid(name);
@@ -103,7 +103,8 @@ pub fn it_is_still_the_same_pod(node: &mut Node) {
     assert_eq!(node.run("grep -c begun /var/lib/said/hello"), "1\n");
 }
 
-fn unchanged(node: &mut Node, what: impl FnOnce(&mut Node)) {
+/// Does something that must leave every process of a pod as it is.
+pub fn unchanged(node: &mut Node, what: impl FnOnce(&mut Node)) {
     let before = node.run(PODS);
     what(node);
     assert_eq!(node.run(PODS), before, "pods are not what they were");
