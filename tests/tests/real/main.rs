@@ -18,6 +18,7 @@ mod daemons;
 mod node;
 mod pods;
 mod preflight;
+mod shutdown;
 
 use node::Node;
 
@@ -40,4 +41,15 @@ fn a_node_runs_pods_joins_a_cluster_and_ends() {
     daemons::tailscaled_answers(&mut node);
     let off = daemons::everything_ends_in_order(node);
     daemons::it_comes_back(off);
+}
+
+#[test]
+fn pods_have_their_time_when_the_node_goes_down() {
+    let mut node = Node::boot("default");
+    shutdown::kubelet_asks_for_time(&mut node);
+    let off = shutdown::pods_end_by_themselves(node);
+    let mut node = shutdown::the_next_boot_knows_that_it_did(off);
+    shutdown::kubelet_asks_for_time(&mut node);
+    let off = shutdown::one_that_never_lets_go_loses(node);
+    shutdown::the_next_boot_names_it(off);
 }
