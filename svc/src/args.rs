@@ -198,7 +198,10 @@ pub struct Status {
     /// Only these services; one alone is shown in detail
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Print JSON, as the control protocol's List answers it
+    /// Show also those that nothing has wanted since the boot
+    #[arg(short, long)]
+    pub all: bool,
+    /// Print JSON, as the control protocol's List answers it: all services
     #[arg(long)]
     pub json: bool,
 }

@@ -2,7 +2,7 @@
 
 use wire::{
     link::Request,
-    varlink::{ListReply, Service},
+    varlink::{Goal, ListReply, Service, State},
 };
 
 use super::detail;
@@ -15,21 +15,34 @@ use crate::{
     render::{Cell, Colour, Screen, Table, ago, monotonic_us},
 };
 
-/// Shows all services, or those that were named; one alone in detail.
+/// Shows the services of this node, or those that were named; one alone in detail.
 pub fn run(args: &Status, context: &mut Context) -> Result<Exit, Error> {
     let snapshot = Snapshot::load(&context.paths)?;
     let ids = snapshot.find_all(&args.names)?;
-    let list = snapshot.list(&ids);
+    let mut list = snapshot.list(&ids);
+    let found = list.services.len();
+    if args.names.is_empty() && !args.all && !args.json {
+        list.services.retain(is_of_this_node);
+    }
     match (ids.as_slice(), args.json) {
         (_, true) => context.screen.json(&list)?,
         ([id], false) if args.names.len() == 1 => detail::show(&snapshot, *id, context)?,
         _ => context.screen.table(&table(&list))?,
+    }
+    let hidden = found.saturating_sub(list.services.len());
+    if hidden > 0 {
+        context.screen.say(format_args!("svc: {hidden} more that nothing wants: svc status --all"));
     }
     if say_ending(&snapshot, &mut context.screen) {
         super::shutdown::say_holders(context);
     }
     let all_up = list.services.iter().all(|service| service.state.is_up());
     Ok(if args.names.is_empty() || all_up { Exit::Ok } else { Exit::Failed })
+}
+
+/// Whether anything has wanted it since the boot: packages bring services for other nodes as well.
+fn is_of_this_node(service: &Service) -> bool {
+    service.goal != Goal::Down || service.state != State::Down || service.incarnation > 0
 }
 
 /// One line per service.

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::fixture::{Tree, golden, graph, records, snapshot};
+use wire::state::Record;
 
 fn status(tree: &mut Tree, names: &[&str], json: bool) -> Result<Exit, Error> {
     let names = names.iter().map(ToString::to_string).collect();
-    run(&Status { names, json }, &mut tree.context)
+    run(&Status { names, all: false, json }, &mut tree.context)
 }
 
 /// One line per service, and why; on a terminal, none is longer than it is wide.
@@ -36,6 +37,21 @@ fn the_exit_status_says_whether_it_is_up() {
     assert_eq!(status(&mut tree, &["network", "ssh"], false).unwrap(), Exit::Ok);
     assert_eq!(status(&mut tree, &["sshd", "kubelet"], false).unwrap(), Exit::Failed);
     assert_eq!(tree.out.text().lines().count(), 6 + 3 + 3);
+}
+
+/// Services for other nodes are counted, and shown when asked for.
+#[test]
+fn what_nothing_has_wanted_is_counted() {
+    let mut tree = Tree::new();
+    let mut records = records();
+    *records.last_mut().unwrap() = Record::default();
+    tree.publish(&graph(), &records);
+    for (all, lines) in [(false, 5), (true, 6)] {
+        let before = tree.out.text().lines().count();
+        run(&Status { names: Vec::new(), all, json: false }, &mut tree.context).unwrap();
+        assert_eq!(tree.out.text().lines().count() - before, lines);
+    }
+    assert_eq!(tree.err.text(), "svc: 1 more that nothing wants: svc status --all\n");
 }
 
 /// A name that is none ends with the nearest that is one.
