@@ -169,7 +169,14 @@ fn ask(id: &str, machine: &crate::system::testing::Machine, with: &[(&str, &str)
     ask_with(id, machine, with, None)
 }
 
-/// The same, of one whose shutdown may take so long.
+/// What is wrong, of one that something must be wrong with.
+#[cfg(test)]
+fn fault(verdict: Verdict) -> crate::finding::Fault {
+    let Verdict::Fails(fault) = verdict else { panic!("{verdict:?}") };
+    fault
+}
+
+/// As [`ask`], of one whose shutdown may take so long.
 #[cfg(test)]
 fn ask_with(
     id: &str,

@@ -103,17 +103,12 @@ pub fn of_init(case: &Case<'_>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask;
+    use super::super::{ask, fault};
     use super::*;
-    use crate::{finding::Fault, system::testing::Machine};
+    use crate::system::testing::Machine;
 
     const UNIFIED: &str = "30 24 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 \
                            rw,nsdelegate,memory_recursiveprot";
-
-    fn fault(verdict: Verdict) -> Fault {
-        let Verdict::Fails(fault) = verdict else { panic!("{verdict:?}") };
-        fault
-    }
 
     #[test]
     fn one_hierarchy_and_no_other() {

@@ -216,14 +216,9 @@ pub fn libc(case: &Case<'_>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask;
+    use super::super::{ask, fault};
     use super::*;
-    use crate::{finding::Fault, system::testing};
-
-    fn fault(verdict: Verdict) -> Fault {
-        let Verdict::Fails(fault) = verdict else { panic!("{verdict:?}") };
-        fault
-    }
+    use crate::system::testing;
 
     fn machine() -> testing::Machine {
         testing::Machine::new()

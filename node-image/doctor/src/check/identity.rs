@@ -93,14 +93,9 @@ pub fn machine_id(case: &Case<'_>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask;
+    use super::super::{ask, fault};
     use super::*;
-    use crate::{finding::Fault, system::testing::Machine};
-
-    fn fault(verdict: Verdict) -> Fault {
-        let Verdict::Fails(fault) = verdict else { panic!("{verdict:?}") };
-        fault
-    }
+    use crate::system::testing::Machine;
 
     fn named(name: &str) -> Verdict {
         let machine = Machine::new()

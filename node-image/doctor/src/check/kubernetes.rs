@@ -161,14 +161,9 @@ fn seconds(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ask, ask_with};
+    use super::super::{ask, ask_with, fault};
     use super::*;
-    use crate::{finding::Fault, system::testing::Machine};
-
-    fn fault(verdict: Verdict) -> Fault {
-        let Verdict::Fails(fault) = verdict else { panic!("{verdict:?}") };
-        fault
-    }
+    use crate::system::testing::Machine;
 
     #[test]
     fn a_half_of_a_cluster_is_found() {

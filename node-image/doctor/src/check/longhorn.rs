@@ -101,14 +101,9 @@ pub fn cpu_features(case: &Case<'_>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask;
+    use super::super::{ask, fault};
     use super::*;
-    use crate::{finding::Fault, system::testing::Machine};
-
-    fn fault(verdict: Verdict) -> Fault {
-        let Verdict::Fails(fault) = verdict else { panic!("{verdict:?}") };
-        fault
-    }
+    use crate::system::testing::Machine;
 
     #[test]
     fn iscsid_runs_under_its_own_name() {

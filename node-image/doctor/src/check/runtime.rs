@@ -177,16 +177,11 @@ pub fn cni_bin_dirs(case: &Case<'_>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask;
+    use super::super::{ask, fault};
     use super::*;
-    use crate::{finding::Fault, system::testing::Machine};
+    use crate::system::testing::Machine;
 
     const CONFIG: &str = "/etc/containerd/config.toml";
-
-    fn fault(verdict: Verdict) -> Fault {
-        let Verdict::Fails(fault) = verdict else { panic!("{verdict:?}") };
-        fault
-    }
 
     #[test]
     fn a_runtime_has_a_socket() {
