@@ -48,11 +48,14 @@ pub enum By<'a> {
     },
 }
 
-/// A line, and whether it wins over the table.
+/// A line, and where it stands to the table.
 #[derive(Clone, Debug)]
 struct Line {
     assignment: Assignment,
-    is_late: bool,
+    /// It is written after the table.
+    is_after: bool,
+    /// It wins over the table.
+    is_stronger: bool,
 }
 
 /// All that this machine's files say.
@@ -69,11 +72,11 @@ impl Lines {
     #[must_use]
     pub fn read(root: &Root) -> Self {
         let mut all = Self::default();
-        let mut found: Vec<(String, String, bool)> = files::find(root, "sysctl.d")
-            .into_iter()
+        let found = files::find(root, "sysctl.d").into_iter();
+        let mut found: Vec<(String, String, bool)> = found
             .map(|file| {
-                let is_late = file.is_local() && file.name.as_str() > OWN_NAME;
-                (file.name, file.path, is_late)
+                let is_local = file.is_local();
+                (file.name, file.path, is_local)
             })
             .collect();
         let is_old = |path: &str| {
@@ -84,11 +87,12 @@ impl Lines {
             let at = found.partition_point(|(name, _, _)| name.as_str() <= OLD.0);
             found.insert(at, (OLD.0.to_owned(), OLD.1.to_owned(), true));
         }
-        for (_, path, is_late) in found {
+        for (name, path, is_local) in found {
             let (assignments, odd) = conf::parse(&path, &root.read(&path).unwrap_or_default());
             all.odd.extend(odd);
+            let is_after = name.as_str() > OWN_NAME;
             for assignment in assignments {
-                all.add(Line { assignment, is_late });
+                all.add(Line { assignment, is_after, is_stronger: is_after && is_local });
             }
         }
         all
@@ -96,13 +100,17 @@ impl Lines {
 
     /// A second line for a key takes the place of the first, and goes to the end: of two patterns
     /// that match the same key the later one wins. One that says the same leaves the first where
-    /// it is.
+    /// it is, but lends it its word against the table.
     fn add(&mut self, line: Line) {
-        let (new, is_new_late) = (&line.assignment, line.is_late);
+        let new = &line.assignment;
         let same = self.lines.iter_mut().find(|old| old.assignment.key == new.key);
         match same {
-            Some(old) if old.assignment.value == new.value && old.is_late == is_new_late => {
+            Some(old) if old.assignment.value == new.value => {
                 old.assignment.is_quiet |= new.is_quiet;
+                if line.is_stronger && !old.is_stronger {
+                    old.is_stronger = true;
+                    old.assignment.place = line.assignment.place;
+                }
             }
             Some(_) => {
                 self.lines.retain(|old| old.assignment.key != new.key);
@@ -156,7 +164,7 @@ pub fn keys(entry: &Sysctl, root: &Root) -> Vec<String> {
     if glob::is_pattern(&key) { expand(root, &key) } else { vec![key] }
 }
 
-/// Where a target stands in the order: files that the table wins over, the table, the others.
+/// Where a target stands in the order: files with lower names than the table, the table, the others.
 type Order = (u8, usize);
 
 fn decide<'a>(
@@ -168,7 +176,7 @@ fn decide<'a>(
         (Some((at, line)), wanted) if wins(line, wanted) => {
             let Assignment { value, place, is_quiet, .. } = &line.assignment;
             let by = By::File { place: place.clone(), is_quiet: *is_quiet };
-            let order = (if line.is_late { 2 } else { 0 }, at);
+            let order = (if line.is_after { 2 } else { 0 }, at);
             (order, value.clone()?, by, wanted.map(|(_, entry)| entry))
         }
         (_, Some((at, entry))) => ((1, at), entry.value.clone(), By::Table(entry), None),
@@ -180,7 +188,7 @@ fn decide<'a>(
 fn wins(line: &Line, wanted: Option<(usize, &Sysctl)>) -> bool {
     let Some((_, entry)) = wanted else { return true };
     let is_for_patterns = line.assignment.is_pattern() || line.assignment.value.is_none();
-    line.is_late && (!is_for_patterns || glob::is_pattern(&entry.key))
+    line.is_stronger && (!is_for_patterns || glob::is_pattern(&entry.key))
 }
 
 /// The keys that match a pattern, a component at a time: as in a shell, `*` matches no slash, and

@@ -127,6 +127,21 @@ fn a_later_pattern_does_not_win_over_a_key_that_the_table_writes_out() {
 }
 
 #[test]
+fn a_line_that_is_said_again_stays_where_it_is_but_wins_over_the_table() {
+    // As systemd-sysctl has it: the pattern between the two is still the later one.
+    let machine = Machine::new(&[(RP, "7"), ("net/ipv4/conf/lo/rp_filter", "7")]);
+    machine.put("etc/sysctl.d/10-a.conf", "net.ipv4.conf.*.rp_filter = 2\n");
+    machine.put("etc/sysctl.d/20-b.conf", "net.ipv4.conf.a*.rp_filter = 1\n");
+    machine.put("etc/sysctl.d/99-c.conf", "net.ipv4.conf.*.rp_filter = 2\n");
+    machine.apply(&[]);
+    assert_eq!(machine.value(RP), "1");
+    assert_eq!(machine.value("net/ipv4/conf/lo/rp_filter"), "2");
+    let (_, said) = machine.apply(&[entry("net.ipv4.conf.lo.rp*", "0")]);
+    assert_eq!(machine.value("net/ipv4/conf/lo/rp_filter"), "2");
+    assert!(said.contains("/etc/sysctl.d/99-c.conf:1 sets"), "{said}");
+}
+
+#[test]
 fn what_is_as_good_is_left() {
     let machine = Machine::new(&[("kernel/pid_max", "4194304"), (RP, "0")]);
     let mut pid_max = entry("kernel.pid_max", "262144");
