@@ -6,10 +6,10 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::tool;
 use crate::tree::{Content, Entry, Tree};
 
 const MIB: u64 = 1 << 20;
@@ -47,15 +47,9 @@ fn format(root: &Path, mib: u64, output: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", output.display());
     let size = mib.saturating_mul(MIB);
     File::create(output).and_then(|file| file.set_len(size)).with_context(failed)?;
-    let done = Command::new("mke2fs")
-        .args(["-q", "-t", "ext4", "-E", "root_owner=0:0", "-d"])
-        .args([root, output])
-        .status()
-        .context("cannot run mke2fs: is e2fsprogs installed?")?;
-    if !done.success() {
-        bail!("cannot write {}: mke2fs failed", output.display());
-    }
-    Ok(())
+    let mut mke2fs = tool::command("mke2fs")?;
+    mke2fs.args(["-q", "-t", "ext4", "-E", "root_owner=0:0", "-d"]).args([root, output]);
+    tool::run(&mut mke2fs).map(drop).with_context(failed)
 }
 
 #[cfg(test)]
@@ -74,7 +68,8 @@ mod tests {
         assert!(!scratch.path().join("tree").exists());
         assert_eq!(fs::metadata(&output).unwrap().len(), 16 * MIB);
         let shown = |request: &str| {
-            let debugfs = Command::new("debugfs").args(["-R", request]).arg(&output).output();
+            let debugfs =
+                std::process::Command::new("debugfs").args(["-R", request]).arg(&output).output();
             String::from_utf8(debugfs.unwrap().stdout).unwrap()
         };
         assert_eq!(shown("cat /etc/file"), "text");

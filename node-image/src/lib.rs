@@ -13,5 +13,7 @@ pub mod disk;
 pub mod initramfs;
 pub mod modules;
 pub mod oci;
+pub mod progress;
+pub mod tool;
 pub mod tree;
 pub mod vm;

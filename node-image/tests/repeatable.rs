@@ -12,6 +12,10 @@ fn node_image(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_node-image")).args(arguments).output().unwrap()
 }
 
+fn pack(arguments: &[&str]) -> Output {
+    node_image(&[&["pack"], arguments].concat())
+}
+
 /// The same files, made in the order given, dated `age` ago.
 fn checkout(root: &Path, names: &[&str], age: Duration) {
     fs::create_dir_all(root.join("bin")).unwrap();
@@ -31,7 +35,7 @@ fn images(root: &Path, output: &Path) -> [Vec<u8>; 2] {
     let lay = format!("{root}:usr");
     let oci = ["oci", "--lay", &lay, "--name", "a/b:1", "--architecture", "arm64", "-o", output];
     [&initramfs[..], &[&oci[..], &["--", "/bin/sh"]].concat()].map(|arguments| {
-        let run = node_image(arguments);
+        let run = pack(arguments);
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
         fs::read(output).unwrap()
     })
@@ -57,8 +61,7 @@ fn an_image_that_cannot_be_made_leaves_the_old_one() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("image");
     fs::write(&output, "old").unwrap();
-    let run =
-        node_image(&["initramfs", "--lay", "/nonexistent/root", "-o", output.to_str().unwrap()]);
+    let run = pack(&["initramfs", "--lay", "/nonexistent/root", "-o", output.to_str().unwrap()]);
     assert_eq!(run.status.code(), Some(1));
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(said.starts_with("node-image: fatal: cannot look at /nonexistent/root: "), "{said}");
@@ -67,6 +70,6 @@ fn an_image_that_cannot_be_made_leaves_the_old_one() {
 
 #[test]
 fn a_wrong_call_ends_with_100() {
-    assert_eq!(node_image(&["initramfs"]).status.code(), Some(100));
+    assert_eq!(pack(&["initramfs"]).status.code(), Some(100));
     assert_eq!(node_image(&["--help"]).status.code(), Some(0));
 }

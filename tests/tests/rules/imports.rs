@@ -140,7 +140,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "node-image",
-        rooms: &["graph", "node-setup", "source"],
+        rooms: &["facts", "graph", "node-setup", "source"],
         crates: &["anyhow", "clap", "cpio", "flate2", "serde", "serde_json", "sha2", "tar"],
         pure: false,
         long_lived: false,

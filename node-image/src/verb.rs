@@ -1,0 +1,6 @@
+//! What `node-image` does, a file for each verb.
+
+pub mod boot;
+mod files;
+pub mod list;
+pub mod pack;
