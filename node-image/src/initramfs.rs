@@ -8,16 +8,8 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use cpio::newc::{self, ModeFileType};
 
+use crate::packing::Packing;
 use crate::tree::{Entry, Tree};
-
-/// How an image is packed. Unpacked is fastest to boot where reading it costs nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    /// As it is.
-    None,
-    /// With gzip, which every kernel unpacks.
-    Gzip,
-}
 
 /// Writes `tree` to `output`.
 pub fn write(tree: &Tree, packing: Packing, output: impl Write) -> Result<()> {

@@ -9,11 +9,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod base;
+pub mod checkout;
 pub mod disk;
 pub mod initramfs;
 pub mod modules;
 pub mod oci;
+pub mod output;
+pub mod packing;
 pub mod progress;
+pub mod sbom;
 pub mod tool;
 pub mod tree;
 pub mod vm;

@@ -23,6 +23,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Build a whole image
+    #[command(subcommand)]
+    Build(verb::build::Build),
     /// List what an image can be made for
     List {
         #[arg(value_enum)]
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> Result<()> {
     match verb {
+        Verb::Build(build) => verb::build::run(build),
         Verb::List { kind } => verb::list::run(kind),
         Verb::Pack(pack) => verb::pack::run(pack),
         Verb::Boot(boot) => verb::boot::run(boot),

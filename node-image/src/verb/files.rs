@@ -1,10 +1,8 @@
 //! The files of an image, as the verbs below `pack` are given them.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use node_image::tree::{Entry, Tree};
 
@@ -49,16 +47,5 @@ impl Files {
             tree.remove(path);
         }
         Ok(tree)
-    }
-
-    /// The image appears by a rename, when it is whole.
-    pub fn write(&self, writer: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-        let mut unfinished = self.output.clone().into_os_string();
-        unfinished.push(".new");
-        let failed = || format!("cannot write {}", self.output.display());
-        let mut output = BufWriter::new(File::create(&unfinished).with_context(failed)?);
-        writer(&mut output)?;
-        output.flush().with_context(failed)?;
-        std::fs::rename(&unfinished, &self.output).with_context(failed)
     }
 }

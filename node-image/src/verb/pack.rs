@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
+use node_image::oci::{self, Archive, Layout};
 use node_image::tree::Entry;
-use node_image::{disk, initramfs, modules, oci};
+use node_image::{disk, initramfs, modules, output, packing};
 
 use super::files::Files;
 
@@ -64,15 +65,21 @@ pub fn run(pack: Pack) -> Result<()> {
             // The kernel opens it for PID 1, before anything can mount a /dev.
             tree.insert("dev/console", Entry::Device(0o600, 5, 1))?;
             let packing = match packing {
-                Packing::None => initramfs::Packing::None,
-                Packing::Gzip => initramfs::Packing::Gzip,
+                Packing::None => packing::Packing::None,
+                Packing::Gzip => packing::Packing::Gzip,
             };
-            files.write(|output| initramfs::write(&tree, packing, output))
+            output::file(&files.output, |output| initramfs::write(&tree, packing, output))
         }
         Pack::Oci { files, name, architecture, entrypoint } => {
-            let image = oci::Image { name, architecture, entrypoint };
+            let environment = vec!["PATH=/bin".to_owned()];
+            let image = oci::Image { architecture, entrypoint, environment, ..Default::default() };
             let tree = files.tree()?;
-            files.write(|output| oci::write(&tree, &image, output))
+            output::file(&files.output, |output| {
+                // It is read once, from the same machine.
+                let mut layout = Layout::new(Archive::new(output), packing::Packing::None);
+                let manifest = layout.image(&tree, &image)?;
+                layout.finish(&[(&name, manifest)])?.finish()
+            })
         }
         Pack::Ext4 { files, size } => {
             let mut scratch = files.output.clone().into_os_string();

@@ -1,0 +1,125 @@
+//! The container base image: `init` as the entrypoint, what it needs, and nothing else; or the same
+//! with busybox, for those who want a shell.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::oci::Image;
+use crate::output::beside;
+use crate::sbom::{self, Component};
+use crate::tree::{Content, Entry, Tree};
+
+/// Our programs in it, and where they go.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("init", "usr/lib/cooper/init"),
+    ("supervise", "usr/lib/cooper/supervise"),
+    ("cooper-log", "usr/lib/cooper/cooper-log"),
+    ("svc", "usr/bin/svc"),
+];
+const ENTRYPOINT: &str = "/init";
+const SBOM: &str = "usr/share/sbom/cooper.cdx.json";
+const LICENSE: &str = include_str!("../../LICENSE");
+
+/// Where an image may write, and what a runtime mounts over.
+const DIRECTORIES: [(&str, u32); 8] = [
+    ("dev", 0o755),
+    ("etc/cooper/services", 0o755),
+    ("proc", 0o755),
+    ("root", 0o700),
+    ("run", 0o755),
+    ("sys", 0o755),
+    ("tmp", 0o1777),
+    ("var/log", 0o755),
+];
+/// Who there is, so that `USER nobody` and files of root have names.
+const FILES: [(&str, &str); 2] = [
+    ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+    ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
+];
+
+/// What it is made from, for one architecture.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The architecture, in the words of OCI.
+    pub architecture: String,
+    /// Where our programs are; beside it, in `NAME.crates`, the list of what they are built from.
+    pub programs: PathBuf,
+    /// A static busybox.
+    pub busybox: Option<Busybox>,
+}
+
+/// A busybox.
+#[derive(Debug, Clone)]
+pub struct Busybox {
+    /// The program.
+    pub program: PathBuf,
+    /// What it can be called as.
+    pub applets: Vec<String>,
+    /// Which one it is.
+    pub component: Component,
+}
+
+impl Base {
+    /// The files of the image.
+    pub fn tree(&self) -> Result<Tree> {
+        let mut tree = Tree::default();
+        for (path, mode) in DIRECTORIES {
+            tree.insert(path, Entry::Directory(mode))?;
+        }
+        for (path, text) in FILES {
+            tree.insert(path, text_file(text.as_bytes().to_vec()))?;
+        }
+        for (program, path) in PROGRAMS {
+            let content = Content::Host(self.programs.join(program));
+            tree.insert(path, Entry::File { mode: 0o755, content })?;
+        }
+        tree.insert(ENTRYPOINT, Entry::Symlink("usr/lib/cooper/init".to_owned()))?;
+        tree.insert("usr/share/doc/cooper/LICENSE", text_file(LICENSE.as_bytes().to_vec()))?;
+        let mut components = self.crates()?;
+        if let Some(busybox) = &self.busybox {
+            let content = Content::Host(busybox.program.clone());
+            tree.insert("bin/busybox", Entry::File { mode: 0o755, content })?;
+            // Its own init and svc would be taken for ours.
+            let applets = busybox.applets.iter().filter(|name| !matches!(&***name, "init" | "svc"));
+            for applet in applets {
+                tree.insert(&format!("bin/{applet}"), Entry::Symlink("busybox".to_owned()))?;
+            }
+            components.push(busybox.component.clone());
+        }
+        let document = sbom::document("cooper", env!("CARGO_PKG_VERSION"), &components)?;
+        tree.insert(SBOM, text_file(document))?;
+        Ok(tree)
+    }
+
+    /// What the image says about itself.
+    #[must_use]
+    pub fn image(&self) -> Image {
+        let labels = [
+            ("org.opencontainers.image.title", "cooper"),
+            ("org.opencontainers.image.description", "PID 1 and supervision tree of containers"),
+            ("org.opencontainers.image.licenses", "MIT"),
+            ("org.opencontainers.image.version", env!("CARGO_PKG_VERSION")),
+        ];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Image {
+            architecture: self.architecture.clone(),
+            entrypoint: vec![ENTRYPOINT.to_owned(), "--".to_owned()],
+            command: self.busybox.iter().map(|_| "/bin/sh".to_owned()).collect(),
+            environment: vec!["PATH=/usr/local/bin:/usr/bin:/bin".to_owned()],
+            labels: labels.into(),
+        }
+    }
+
+    fn crates(&self) -> Result<Vec<Component>> {
+        let path = beside(&self.programs, ".crates");
+        let list = std::fs::read_to_string(&path).with_context(|| {
+            format!("cannot read {}, which node-image/build-static writes", path.display())
+        })?;
+        sbom::crates(&list)
+    }
+}
+
+fn text_file(bytes: Vec<u8>) -> Entry {
+    Entry::File { mode: 0o644, content: Content::Bytes(bytes) }
+}
