@@ -13,6 +13,7 @@ pub mod base;
 pub mod checkout;
 pub mod disk;
 pub mod initramfs;
+pub mod inspect;
 pub mod modules;
 pub mod oci;
 pub mod output;

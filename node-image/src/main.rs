@@ -26,6 +26,8 @@ enum Verb {
     /// Build a whole image
     #[command(subcommand)]
     Build(verb::build::Build),
+    /// Show what is in an image
+    Inspect(verb::inspect::Inspect),
     /// List what an image can be made for
     List {
         #[arg(value_enum)]
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Build(build) => verb::build::run(build),
+        Verb::Inspect(inspect) => verb::inspect::run(&inspect),
         Verb::List { kind } => verb::list::run(kind),
         Verb::Pack(pack) => verb::pack::run(pack),
         Verb::Boot(boot) => verb::boot::run(boot),

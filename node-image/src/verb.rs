@@ -3,5 +3,6 @@
 pub mod boot;
 pub mod build;
 mod files;
+pub mod inspect;
 pub mod list;
 pub mod pack;

@@ -1,0 +1,51 @@
+//! `node-image inspect`: what is in an image.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use node_image::inspect::{self, Image, Member};
+
+/// Of which image.
+#[derive(Args)]
+pub struct Inspect {
+    /// An OCI layout (a directory, or a tar file), or an initramfs
+    image: PathBuf,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints it.
+pub fn run(args: &Inspect) -> Result<()> {
+    let image = inspect::read(&args.image)?;
+    let mut out = io::stdout().lock();
+    let failed = "cannot write to standard output";
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &image).context(failed)?;
+        return writeln!(out).context(failed);
+    }
+    match &image {
+        Image::Initramfs { files } => show(&mut out, files).context(failed),
+        Image::Oci { images } => {
+            for image in images {
+                let (name, size) = (&image.name, image.size);
+                writeln!(out, "{name} {}: {size} bytes packed", image.architecture)
+                    .and_then(|()| writeln!(out, "  digest  {}", image.digest))
+                    .and_then(|()| writeln!(out, "  runs    {}", image.runs.join(" ")))
+                    .and_then(|()| show(&mut out, &image.files))
+                    .context(failed)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn show(out: &mut impl Write, files: &[Member]) -> io::Result<()> {
+    for Member { path, mode, size, to } in files {
+        let arrow = to.as_ref().map(|to| format!(" -> {to}")).unwrap_or_default();
+        writeln!(out, "  {mode:06o} {size:>10}  {path}{arrow}")?;
+    }
+    Ok(())
+}
