@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::node::Node;
 
 /// kubeadm's name of a check, and ours.
-const CHECKS: [(&str, &str); 8] = [
+const CHECKS: [(&str, &str); 10] = [
     ("IsPrivilegedUser", "root"),
     ("NumCPU", "cpus"),
     ("Mem", "memory"),
@@ -16,6 +16,8 @@ const CHECKS: [(&str, &str); 8] = [
     ("Hostname", "hostname"),
     ("CRI", "cri-socket"),
     ("FileContent--proc-sys-net-ipv4-ip_forward", "sysctl:net.ipv4.ip_forward"),
+    ("FileExisting-cp", "binary:cp"),
+    ("FileExisting-losetup", "binary:losetup"),
     ("FileExisting-mount", "binary:mount"),
 ];
 
