@@ -130,7 +130,10 @@ The same files make the same bytes; with --root, wherever the image is built.")]
     #[command(after_help = "\
 Examples:
   svc profiles
-  svc profiles --json | jq -r '.profiles[] | select(.chosen_by) | .name'")]
+  svc profiles --json | jq -r '.profiles[] | select(.chosen_by) | .name'
+
+A choice of profiles that `svc check` refuses, because two of them contradict each other, is a
+warning here, and the list is whole.")]
     Profiles(Profiles),
     /// Report how the boot went
     #[command(after_help = "\

@@ -28,11 +28,25 @@ pub fn node_tree(context: &Context) -> Tree {
 /// This node's table of facts; that of `profiles` instead, if there are any. Warnings are told;
 /// mistakes are the error.
 pub fn table(profiles: &[String], context: &mut Context) -> Result<source::Table, Error> {
-    let colour = if context.screen.talks_in_colour() { Colour::Ansi } else { Colour::None };
     let table = source::table(&node_tree(context), profiles);
-    let table = table.map_err(|report| Error::Invalid(told(&report, colour)))?;
-    tell(&table.warnings, colour, context);
+    let colour = colour(context);
+    if table.report.errors() > 0 {
+        return Err(Error::Invalid(told(&table.report, colour)));
+    }
+    tell(&table.report, colour, context);
     Ok(table)
+}
+
+/// This node's table of facts for whoever wants to see what there is: as much of it as can be
+/// made. Mistakes are told as warnings.
+pub fn table_as_it_is(context: &mut Context) -> source::Table {
+    let table = source::table(&node_tree(context), &[]);
+    tell(&table.report.clone().as_warnings(), colour(context), context);
+    table
+}
+
+fn colour(context: &Context) -> Colour {
+    if context.screen.talks_in_colour() { Colour::Ansi } else { Colour::None }
 }
 
 /// Compiles directories instead of this node's; a single file is laid, with its directory, over
@@ -98,7 +112,7 @@ fn present(path: &Path) -> Result<(), Error> {
 }
 
 fn compile(tree: &Tree, context: &mut Context) -> Result<Graph, Error> {
-    let colour = if context.screen.talks_in_colour() { Colour::Ansi } else { Colour::None };
+    let colour = colour(context);
     match source::load(tree) {
         Ok(Compiled { graph, warnings }) => {
             tell(&warnings, colour, context);

@@ -67,8 +67,9 @@ pub struct Table {
     pub members: BTreeMap<String, String>,
     /// All that it could have chosen from.
     pub library: facts::Library,
-    /// No error is in here.
-    pub warnings: Report,
+    /// What is wrong and what is doubtful. With an error in here, `node` is the part of the table
+    /// that could be made, to be shown and not to be used.
+    pub report: Report,
 }
 
 /// A file that need not be on a disk: a path relative to the search path (`NAME.toml`,
@@ -94,20 +95,13 @@ pub fn load(tree: &Tree) -> Result<Compiled, Report> {
 
 /// Reads `node.toml` and the profiles of `tree`, and no services. `profiles` are taken instead of
 /// those that `node.toml` chooses, if there are any.
-///
-/// # Errors
-/// Everything that is wrong with them.
-pub fn table(tree: &Tree, profiles: &[String]) -> Result<Table, Report> {
+#[must_use]
+pub fn table(tree: &Tree, profiles: &[String]) -> Table {
     let mut findings = report::Findings::default();
     let found = tree::read(&Tree { dirs: Vec::new(), ..tree.clone() }, &mut findings);
     let (merged, library) = compile::table(&found, profiles, &mut findings);
-    let failed = findings.has_errors();
-    let warnings = findings.report(&found.sources);
-    if failed {
-        return Err(warnings);
-    }
     let facts::Merged { node, members, .. } = merged;
-    Ok(Table { node, members, library, warnings })
+    Table { node, members, library, report: findings.report(&found.sources) }
 }
 
 /// Compiles texts; later ones take the place of earlier ones of the same path.

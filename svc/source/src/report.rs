@@ -91,6 +91,15 @@ impl Report {
         self.of(Severity::Warning).count()
     }
 
+    /// The same for whoever only looks: a warning in place of each error.
+    #[must_use]
+    pub fn as_warnings(mut self) -> Self {
+        for mistake in &mut self.mistakes {
+            mistake.severity = Severity::Warning;
+        }
+        self
+    }
+
     fn of(&self, severity: Severity) -> impl Iterator<Item = &Mistake> {
         self.mistakes.iter().filter(move |mistake| mistake.severity == severity)
     }

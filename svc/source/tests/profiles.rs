@@ -190,8 +190,8 @@ fn profiles_are_found_beside_the_services() {
     fs::remove_dir_all(&top).unwrap();
     let graph = loaded.unwrap_or_else(|report| panic!("{}", report.render(Colour::None))).graph;
     assert_eq!(names(&graph, &service(&graph, "default").wants), ["etc"]);
-    let own = own.unwrap();
+    assert_eq!(own.report.render(Colour::None), "");
     assert_eq!(own.node.services[0].name, "etc");
     assert!(own.library.profiles.contains_key("base"));
-    assert_eq!(other.unwrap().node.profiles, ["base"]);
+    assert_eq!(other.node.profiles, ["base"]);
 }

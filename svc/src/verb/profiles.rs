@@ -32,7 +32,8 @@ struct Entry {
 
 /// Prints the list.
 pub fn run(args: &Profiles, context: &mut Context) -> Result<Exit, Error> {
-    let table = files::table(&[], context)?;
+    // Who chooses profiles that do not go together needs the list most.
+    let table = files::table_as_it_is(context);
     let profile = |(name, profile): (&String, &facts::Profile)| Entry {
         name: name.clone(),
         description: profile.description.clone(),
@@ -84,30 +85,60 @@ mod tests {
     use super::*;
     use crate::fixture::Tree;
 
+    /// A node that has chosen these words, of profiles with these texts.
+    fn choosing(words: &str, texts: &[(&str, &str)]) -> Tree {
+        let tree = Tree::new();
+        let profiles = tree.context.paths.facts[0].join("profiles");
+        fs::create_dir_all(&profiles).unwrap();
+        for (name, text) in texts {
+            fs::write(profiles.join(format!("{name}.toml")), text).unwrap();
+        }
+        fs::write(&tree.context.paths.node, format!("profiles = [{words}]\n")).unwrap();
+        tree
+    }
+
+    /// The line of a profile, but for its name.
+    fn line(tree: &Tree, name: &str) -> String {
+        let out = tree.out.text();
+        let line = out.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    }
+
     /// What is chosen, what that brings along, and what is not: each is told apart.
     #[test]
     fn what_is_in_use_is_marked() {
-        let mut tree = Tree::new();
-        let facts = tree.context.paths.facts[0].clone();
-        fs::create_dir_all(facts.join("profiles")).unwrap();
         let texts = [
             ("router", "description = \"Routes\"\nincludes = [\"packets\"]\n"),
             ("packets", "description = \"Packets\"\n"),
             ("unused", "description = \"Nobody's\"\n"),
         ];
-        for (name, text) in texts {
-            fs::write(facts.join("profiles").join(format!("{name}.toml")), text).unwrap();
-        }
-        fs::write(&tree.context.paths.node, "profiles = [\"router\"]\n").unwrap();
+        let mut tree = choosing("\"router\"", &texts);
         let exit = run(&Profiles { json: false }, &mut tree.context).unwrap();
         assert_eq!(exit, Exit::Ok);
-        let out = tree.out.text();
-        let line = |name: &str| {
-            let line = out.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+        assert_eq!(line(&tree, "router"), "yes Routes");
+        assert_eq!(line(&tree, "packets"), "by router Packets");
+        assert_eq!(line(&tree, "unused"), "- Nobody's");
+        assert_eq!(tree.err.text(), "");
+    }
+
+    /// A choice that cannot be made into a table is listed all the same, and what is wrong with it
+    /// is said beside the list.
+    #[test]
+    fn a_contradiction_is_a_warning_and_the_list_is_whole() {
+        let sysctl = |value| {
+            format!(
+                "description = \"d\"\n[[sysctl]]\nkey = \"kernel.panic\"\nvalue = \"{value}\"\n\
+                 why = \"w\"\nsource = \"s\"\n"
+            )
         };
-        assert_eq!(line("router"), "yes Routes");
-        assert_eq!(line("packets"), "by router Packets");
-        assert_eq!(line("unused"), "- Nobody's");
+        let texts = [("one", sysctl(1)), ("other", sysctl(2))];
+        let texts = texts.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let mut tree = choosing("\"one\", \"other\", \"othr\"", &texts);
+        let exit = run(&Profiles { json: false }, &mut tree.context).unwrap();
+        assert_eq!(exit, Exit::Ok);
+        assert_eq!([line(&tree, "one"), line(&tree, "other")], ["yes d", "yes d"]);
+        let told = tree.err.text();
+        assert!(told.contains("warning: `kernel.panic` cannot be both 1 (one) and 2"), "{told}");
+        assert!(told.contains("did you mean \"other\"?") && !told.contains("error:"), "{told}");
     }
 }
