@@ -73,7 +73,10 @@ Examples:
     /// Have services re-read their configuration
     #[command(after_help = "\
 Examples:
-  svc reload sshd            as its file says: by a signal or a command")]
+  svc reload sshd            as its file says: by a signal or a command
+
+Exit status: 1 if a command was to do it and has failed. What a service makes of a signal is not
+known, unless it says by sd_notify when it has finished.")]
     Reload(Reload),
     /// Send a signal to a service
     #[command(after_help = "\

@@ -188,6 +188,7 @@ impl Shell<'_> {
     fn is_reloaded(&self, id: ServiceId) -> Outcome {
         match self.engine.status(id).unit.state {
             State::Up { reloading: Reloading::No, .. } => Outcome::Done,
+            State::Up { reloading: Reloading::Failed { .. }, .. } => Outcome::Failed(id),
             State::Up { .. } => Outcome::Pending,
             State::Down
             | State::Spawning { .. }

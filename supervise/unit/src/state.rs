@@ -105,6 +105,11 @@ pub enum Reloading {
         /// It was asked for again since, so it must run again.
         again: bool,
     },
+    /// No: its last reload command has failed. Until the next reload, or the next life.
+    Failed {
+        /// How the command ended.
+        exit: Exit,
+    },
 }
 
 /// A promise to ping.
@@ -203,7 +208,7 @@ impl Unit {
             State::Backoff { until } => Some(until),
             State::Up { reloading, watchdog, .. } => {
                 let reload = match reloading {
-                    Reloading::No => None,
+                    Reloading::No | Reloading::Failed { .. } => None,
                     Reloading::Announced { until } => Some(until),
                     Reloading::Command { deadline, .. } => Some(deadline),
                 };

@@ -1,7 +1,7 @@
 //! `Up`: reload, watchdog, health, and the ways out of it.
 
 use crate::{
-    Action, Cause, Command, Event, Instant, Kind, Left, Main, Next, Reload, Reloading, Stage,
+    Action, Cause, Command, Event, Exit, Instant, Kind, Left, Main, Next, Reload, Reloading, Stage,
     State, Unit, Watchdog, step::Turn,
 };
 
@@ -39,14 +39,14 @@ impl Unit {
                 }
             }
             Event::Exited(_, exit) => self.ended(turn, exit),
-            Event::CommandEnded(_, Command::Reload, _) => self.reload_ended(turn),
+            Event::CommandEnded(_, Command::Reload, exit) => self.reload_ended(turn, exit),
             Event::Unhealthy(_) if turn.policy.health_restarts => {
                 self.fail(turn, Cause::Unhealthy, Main::Alive);
             }
             Event::Unhealthy(_) => *degraded = true,
             Event::Healthy(_) => *degraded = false,
             Event::Reloading(_) => match *reloading {
-                Reloading::No | Reloading::Announced { .. } => {
+                Reloading::No | Reloading::Failed { .. } | Reloading::Announced { .. } => {
                     let until = turn.now.after_ms(turn.policy.start_timeout_ms);
                     *reloading = Reloading::Announced { until };
                 }
@@ -83,7 +83,7 @@ impl Unit {
             Event::Stop => self.stop_up(turn, Main::Gone),
             Event::Reset => self.failures = 0,
             Event::Reload => self.reload(turn),
-            Event::CommandEnded(_, Command::Reload, _) => self.reload_ended(turn),
+            Event::CommandEnded(_, Command::Reload, exit) => self.reload_ended(turn, exit),
             Event::DeadlinePassed => self.up_deadline(turn),
             // It is there.
             Event::Start => {}
@@ -112,11 +112,17 @@ impl Unit {
         let State::Up { reloading, .. } = &mut self.state else { return };
         match (turn.policy.reload, turn.policy.kind) {
             // A service that answers with `RELOADING=1` is then waited for; any other is done.
-            (Reload::Signal, Kind::Longrun) => turn.actions.push(Action::SignalReload),
+            (Reload::Signal, Kind::Longrun) => {
+                // A command has failed before a new graph had it be a signal.
+                if let Reloading::Failed { .. } = reloading {
+                    *reloading = Reloading::No;
+                }
+                turn.actions.push(Action::SignalReload);
+            }
             (Reload::Command, Kind::Longrun | Kind::Oneshot) => match reloading {
                 // It may have read what has changed since.
                 Reloading::Command { again, .. } => *again = true,
-                Reloading::No | Reloading::Announced { .. } => {
+                Reloading::No | Reloading::Failed { .. } | Reloading::Announced { .. } => {
                     let deadline = turn.now.after_ms(turn.policy.command_timeout_ms);
                     *reloading = Reloading::Command { deadline, again: false };
                     turn.actions.push(Action::Run(self.incarnation, Command::Reload));
@@ -126,17 +132,21 @@ impl Unit {
         }
     }
 
-    fn reload_ended(&mut self, turn: &mut Turn<'_>) {
+    fn reload_ended(&mut self, turn: &mut Turn<'_>, exit: Exit) {
         let State::Up { reloading, .. } = &mut self.state else { return };
         match *reloading {
             Reloading::Command { again, .. } => {
-                *reloading = Reloading::No;
+                *reloading = match exit.is_success() {
+                    true => Reloading::No,
+                    false => Reloading::Failed { exit },
+                };
+                // The next run's end counts.
                 if again {
                     self.reload(turn);
                 }
             }
             // Told twice.
-            Reloading::No | Reloading::Announced { .. } => {}
+            Reloading::No | Reloading::Failed { .. } | Reloading::Announced { .. } => {}
         }
     }
 
@@ -147,7 +157,7 @@ impl Unit {
             return;
         }
         match *reloading {
-            Reloading::No => {}
+            Reloading::No | Reloading::Failed { .. } => {}
             Reloading::Announced { .. } => *reloading = Reloading::No,
             Reloading::Command { again, .. } => {
                 *reloading = Reloading::Command { deadline: turn.kill_again(), again };
@@ -180,7 +190,7 @@ impl Unit {
         }
         match reloading {
             Reloading::Command { .. } => Some(Command::Reload),
-            Reloading::No | Reloading::Announced { .. } => None,
+            Reloading::No | Reloading::Failed { .. } | Reloading::Announced { .. } => None,
         }
     }
 

@@ -17,8 +17,8 @@ mod world;
 use std::collections::HashSet;
 
 use unit::{
-    Action, Command, Event, Incarnation, Kill, Kind, Policy, Readiness, Reload, Reloading, Restart,
-    State,
+    Action, Command, Event, Exit, Incarnation, Kill, Kind, Policy, Readiness, Reload, Reloading,
+    Restart, State,
 };
 use world::{Aide, Happening, LIFE, Main, NOW, World, policy};
 
@@ -307,6 +307,7 @@ fn world_states() -> Vec<State> {
         Reloading::Announced { until: NOW },
         Reloading::Command { deadline: NOW, again: false },
         Reloading::Command { deadline: NOW, again: true },
+        Reloading::Failed { exit: Exit::Code(1) },
     ] {
         for watchdog in [None, Some(Watchdog { every_us: 1, until: NOW })] {
             all.push(State::Up { since: NOW, degraded: false, reloading, watchdog });

@@ -113,6 +113,21 @@ impl Walk {
         }
     }
 
+    /// How a reload goes, or has gone.
+    fn reloading(&self, reloading: Reloading) -> String {
+        match reloading {
+            Reloading::No => String::new(),
+            Reloading::Failed { exit } => {
+                format!(", reload failed ({})", caused(Cause::Exited(exit)))
+            }
+            Reloading::Announced { until } => format!(", reloading {}", self.left(until)),
+            Reloading::Command { deadline, again } => {
+                let again = if again { ", and again" } else { "" };
+                format!(", reload command {}{again}", self.left(deadline))
+            }
+        }
+    }
+
     fn state(&self) -> String {
         let then = |next| match next {
             Next::Down => "",
@@ -129,17 +144,7 @@ impl Walk {
             State::Starting { deadline, .. } => format!("starting {}", self.left(deadline)),
             State::Up { degraded, reloading, watchdog, .. } => {
                 let mut text = String::from(if degraded { "degraded" } else { "up" });
-                match reloading {
-                    Reloading::No => {}
-                    Reloading::Announced { until } => {
-                        let _ = write!(text, ", reloading {}", self.left(until));
-                    }
-                    Reloading::Command { deadline, again } => {
-                        let again = if again { ", and again" } else { "" };
-                        let left = self.left(deadline);
-                        let _ = write!(text, ", reload command {left}{again}");
-                    }
-                }
+                text += &self.reloading(reloading);
                 if let Some(watchdog) = watchdog {
                     let _ = write!(text, ", must ping in {}", self.left(watchdog.until));
                 }

@@ -65,6 +65,7 @@ pub fn describe(world: &impl World, id: ServiceId) -> Option<Service> {
         crash_looping: failures >= CRASH_LOOPING_FAILURES,
         restarts: record.restarts,
         last_end: last.map(end_of),
+        reload_failed: reload_failed(state),
         status: (!text.is_empty()).then(|| String::from(text)),
         name: service.name,
     })
@@ -165,11 +166,17 @@ const fn until_of(state: unit::State) -> Option<u64> {
             ..
         } => Some(deadline.0),
         unit::State::Down
-        | unit::State::Up { reloading: Reloading::No, .. }
+        | unit::State::Up { reloading: Reloading::No | Reloading::Failed { .. }, .. }
         | unit::State::Ended
         | unit::State::Failed
         | unit::State::Skipped { .. } => None,
     }
+}
+
+/// How the reload command of what is up has failed.
+fn reload_failed(state: unit::State) -> Option<End> {
+    let unit::State::Up { reloading: Reloading::Failed { exit }, .. } = state else { return None };
+    Some(end_of(unit::Cause::Exited(exit)))
 }
 
 /// How a life ended.

@@ -69,6 +69,9 @@ fn life(snapshot: &Snapshot, service: &Service, table: &mut Table) {
     if let Some(end) = &service.last_end {
         table.row([label("last end"), end.text.as_str().into()]);
     }
+    if let Some(end) = &service.reload_failed {
+        table.row([label("last reload"), format!("failed: {}", end.text).into()]);
+    }
 }
 
 /// What its cgroup uses, from the kernel's own files.

@@ -145,6 +145,7 @@ fn verdict(aim: &Aim, name: &str, known: &BTreeMap<String, Service>) -> Verdict 
         },
         Aim::Reloaded if !service.state.is_up() => Verdict::Failed(told(service)),
         Aim::Reloaded if service.until_us.is_some() => pending(),
+        Aim::Reloaded if service.reload_failed.is_some() => Verdict::Failed(told(service)),
         Aim::Reloaded => Verdict::Reached,
     }
 }

@@ -90,3 +90,30 @@ fn a_reload_reaches_the_process_and_says_when_it_cannot() {
     drop(tree);
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[test]
+fn a_reload_that_fails_is_said_and_outlives_the_supervisor() {
+    // Whoever waits is refused with the reason; it stays to be read until a reload succeeds.
+    let dir = tempfile::tempdir().unwrap();
+    let flag = dir.path().join("works");
+    let text = format!(
+        "exec = [\"sleep\", \"1000\"]\nreload = {{ exec = [\"test\", \"-e\", \"{}\"] }}",
+        flag.display()
+    );
+    let tree = Tree::start(&[("web", &text)]);
+    tree.wait("web", "ready");
+    let reload = || tree.call("Reload", json!({ "names": ["web"], "wait": true }));
+    let (error, said) = reload().unwrap_err();
+    assert_eq!(
+        (error.as_str(), &said["why"]),
+        ("Failed", &json!("its reload command failed: exit 1"))
+    );
+    let pid = tree.pid("web");
+    tree.kill_supervise();
+    let service = tree.wait_for("web", |service| service["reload_failed"]["code"] == 1);
+    assert_eq!((tree.pid("web"), &service["state"]), (pid, &json!("ready")));
+    std::fs::write(&flag, "").unwrap();
+    reload().unwrap();
+    let service = tree.status("web");
+    assert_eq!((&service["reload_failed"], &service["why"]), (&json!(null), &json!("")));
+}

@@ -384,7 +384,7 @@ impl World {
             State::Up { since, reloading, watchdog, .. } => {
                 sooner(since);
                 match reloading {
-                    Reloading::No => {}
+                    Reloading::No | Reloading::Failed { .. } => {}
                     Reloading::Announced { until } => sooner(until),
                     Reloading::Command { deadline, .. } => sooner(deadline),
                 }

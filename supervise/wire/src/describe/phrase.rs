@@ -92,10 +92,11 @@ fn going(world: &impl World, service: &Service, record: &Record) -> String {
         } => {
             format!("reading its configuration again; {}", of(world, record, deadline))
         }
-        State::Up { degraded: true, .. } => match health(service) {
-            Some(probe) => format!("its health probe fails: {probe}"),
-            None => "its health probes fail".into(),
-        },
+        State::Up { degraded, reloading: Reloading::Failed { exit }, .. } => {
+            let failed = format!("its reload command failed: {}", cause_text(Cause::Exited(exit)));
+            if degraded { format!("{}; {failed}", unhealthy(service)) } else { failed }
+        }
+        State::Up { degraded: true, .. } => unhealthy(service),
         State::Up { .. } if record.restarts > 0 && record.unit.last.is_some() => {
             format!("restarted after: {how}")
         }
@@ -182,6 +183,14 @@ fn until_ready(service: &Service) -> String {
         Readiness::Fd(fd) => format!("until it writes a newline to descriptor {fd}"),
         Readiness::Exit => "until it exits".into(),
         Readiness::Probe(probe) => format!("until {}", probe_text(probe)),
+    }
+}
+
+/// Why it is degraded.
+fn unhealthy(service: &Service) -> String {
+    match health(service) {
+        Some(probe) => format!("its health probe fails: {probe}"),
+        None => "its health probes fail".into(),
     }
 }
 

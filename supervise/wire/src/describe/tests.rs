@@ -200,6 +200,23 @@ fn each_state_has_its_sentence() {
     }
 }
 
+/// A reload that has failed is said, with what else is wrong, as long as nothing better happens.
+#[test]
+fn a_reload_that_failed_is_said() {
+    let described = |degraded| {
+        let reloading = Reloading::Failed { exit: Exit::Signal(9) };
+        let up = unit::State::Up { since: at(1), degraded, reloading, watchdog: None };
+        describe(&chain_of_three(record(up, None, 3)), ServiceId(0)).unwrap()
+    };
+    let found = described(false);
+    assert_eq!(found.state, State::Ready);
+    assert_eq!(found.why, "its reload command failed: signal 9 (SIGKILL)");
+    assert_eq!(found.reload_failed.and_then(|end| end.signal), Some(9));
+    assert_eq!(found.until_us, None);
+    let why = "its health probes fail; its reload command failed: signal 9 (SIGKILL)";
+    assert_eq!(described(true).why, why);
+}
+
 /// From the third failure in a row on, a service is said to be crash-looping.
 #[test]
 fn crash_looping_is_said() {

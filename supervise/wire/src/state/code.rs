@@ -89,10 +89,10 @@ pub(super) fn unit_encode<const N: usize>(unit: &Unit, to: &mut Writer<N>) {
             ([2, 0, 0, 0], [Some(deadline), none, none], watchdog_us)
         }
         State::Up { since, degraded, reloading, watchdog } => {
-            let (reloading, over) = reloading_encode(reloading);
+            let ([reloading, detail], over) = reloading_encode(reloading);
             let until = watchdog.map(|watchdog| watchdog.until);
             let every_us = watchdog.map_or(0, |watchdog| watchdog.every_us);
-            ([3, u8::from(degraded), reloading, 0], [Some(since), over, until], every_us)
+            ([3, u8::from(degraded), reloading, detail], [Some(since), over, until], every_us)
         }
         State::Stopping { stage, left, deadline, next } => {
             let bytes = [4, stage_encode(stage), next_encode(next), left_encode(left)];
@@ -129,7 +129,7 @@ pub(super) fn unit_decode(from: &mut Reader<'_>) -> Option<Unit> {
         3 => State::Up {
             since: first?,
             degraded: detail != 0,
-            reloading: reloading_decode(other, second)?,
+            reloading: reloading_decode(other, left, second)?,
             watchdog: third.map(|until| Watchdog { every_us, until }),
         },
         4 => State::Stopping {
@@ -159,21 +159,28 @@ pub(super) fn unit_decode(from: &mut Reader<'_>) -> Option<Unit> {
     })
 }
 
-fn reloading_encode(reloading: Reloading) -> (u8, Option<Instant>) {
+/// Tag and a small number, and when it is over.
+fn reloading_encode(reloading: Reloading) -> ([u8; 2], Option<Instant>) {
     match reloading {
-        Reloading::No => (0, None),
-        Reloading::Announced { until } => (1, Some(until)),
-        Reloading::Command { deadline, again: false } => (2, Some(deadline)),
-        Reloading::Command { deadline, again: true } => (3, Some(deadline)),
+        Reloading::No => ([0, 0], None),
+        Reloading::Announced { until } => ([1, 0], Some(until)),
+        Reloading::Command { deadline, again: false } => ([2, 0], Some(deadline)),
+        Reloading::Command { deadline, again: true } => ([3, 0], Some(deadline)),
+        Reloading::Failed { exit: Exit::Code(code) } => ([4, code], None),
+        Reloading::Failed { exit: Exit::Signal(signal) } => ([5, signal], None),
+        Reloading::Failed { exit: Exit::Lost } => ([6, 0], None),
     }
 }
 
-fn reloading_decode(tag: u8, over: Option<Instant>) -> Option<Reloading> {
+fn reloading_decode(tag: u8, detail: u8, over: Option<Instant>) -> Option<Reloading> {
     Some(match tag {
         0 => Reloading::No,
         1 => Reloading::Announced { until: over? },
         2 => Reloading::Command { deadline: over?, again: false },
         3 => Reloading::Command { deadline: over?, again: true },
+        4 => Reloading::Failed { exit: Exit::Code(detail) },
+        5 => Reloading::Failed { exit: Exit::Signal(detail) },
+        6 => Reloading::Failed { exit: Exit::Lost },
         _ => return None,
     })
 }

@@ -55,6 +55,9 @@ fn states() -> Vec<State> {
             Reloading::Announced { until: Instant(0) },
             Reloading::Command { deadline: Instant(1), again: false },
             Reloading::Command { deadline: Instant(2), again: true },
+            Reloading::Failed { exit: Exit::Code(1) },
+            Reloading::Failed { exit: Exit::Signal(9) },
+            Reloading::Failed { exit: Exit::Lost },
         ] {
             let until = Instant(u64::MAX >> 1);
             for watchdog in [None, Some(Watchdog { every_us: 1 << 33, until })] {

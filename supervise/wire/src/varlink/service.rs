@@ -167,6 +167,9 @@ pub struct Service {
     /// How it last ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_end: Option<End>,
+    /// Its last reload command failed, and it has not been reloaded since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload_failed: Option<End>,
     /// What it last said of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,

@@ -55,6 +55,7 @@ fn full_service() -> Service {
         crash_looping: false,
         restarts: 0,
         last_end: Some(full_end()),
+        reload_failed: Some(full_end()),
         status: Some("x".into()),
     }
 }

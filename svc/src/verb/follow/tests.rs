@@ -1,6 +1,7 @@
 //! What is waited for, and for how long.
 
 use serde_json::{Value, json};
+use wire::varlink::{End, EndCause};
 
 use super::*;
 use crate::fixture::{Peer, Serve, Tree};
@@ -22,6 +23,7 @@ fn service(name: &str, state: State) -> Service {
         crash_looping: false,
         restarts: 0,
         last_end: None,
+        reload_failed: None,
         status: None,
     }
 }
@@ -123,6 +125,27 @@ fn a_reload_is_waited_for() {
     let reloading = Service { until_us: Some(1), ..service("a", State::Ready) };
     let lists = vec![list(&[reloading]), list(&[service("a", State::Ready)])];
     assert_eq!(wait(&Aim::Reloaded, "a", vec![lists]).unwrap(), Exit::Ok);
+}
+
+/// A reload whose command fails has failed, and it is said how. It may run again first.
+#[test]
+fn a_reload_that_fails_has_failed() {
+    let end = End {
+        cause: EndCause::Exited,
+        code: Some(1),
+        signal: None,
+        step: None,
+        errno: None,
+        text: "exit 1".into(),
+    };
+    let why = "its reload command failed: exit 1".to_owned();
+    let failed = Service { reload_failed: Some(end), why, ..service("a", State::Ready) };
+    let again = Service { until_us: Some(1), ..failed.clone() };
+    let error = wait(&Aim::Reloaded, "a", vec![vec![list(&[again]), list(&[failed])]]);
+    let error = error.unwrap_err();
+    assert_eq!(error.exit(), Exit::Failed);
+    let told = "a is ready: its reload command failed: exit 1 (`svc explain a`, `svc logs a`)";
+    assert_eq!(error.to_string(), told);
 }
 
 /// Patience ends with its own exit status, and says what it waited for.
