@@ -16,6 +16,7 @@ use crate::{
     text::{At, FileId, Sources},
     tree::{Files, Found},
     value::{self, Value},
+    without,
 };
 
 /// Compiles what was found. None: `findings` has an error.
@@ -42,6 +43,7 @@ pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
         }
     }
     built_in(&mut drafts);
+    without::check(&node, &merged, findings);
     let mut members = profiles::members(&merged, &node, found, &drafts, findings);
     members.wants.extend(node.services);
     add_to_default(&mut drafts, members, node.at, findings);
@@ -49,7 +51,7 @@ pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
 
     let templates: Vec<&str> =
         found.services.keys().map(String::as_str).filter(|name| name.ends_with('@')).collect();
-    let graph = link::link(&drafts, &templates, findings);
+    let graph = link::link(&drafts, &templates, &node.without, findings);
     lint::lint(&drafts, &found.sources, findings);
     if findings.has_errors() {
         return None;

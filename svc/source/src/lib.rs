@@ -30,6 +30,7 @@ mod tree;
 mod units;
 mod value;
 mod watchdog;
+mod without;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use graph::{Graph, Kind, LogTo, Service, ServiceId, fingerprint, nearest};
+use graph::{DEFAULT_TARGET, Graph, Kind, LogTo, Service, ServiceId, fingerprint, nearest};
 
 use crate::{
     compile::Instances,
@@ -70,13 +70,15 @@ pub(crate) fn instantiate(
 pub(crate) fn link(
     drafts: &BTreeMap<String, Draft>,
     templates: &[&str],
+    without: &[Named],
     findings: &mut Findings,
 ) -> Option<Graph> {
     let drafts: Vec<&Draft> = drafts.values().collect();
     let providers = Providers::new(&drafts, findings);
     let resolver = Resolver { providers: &providers, templates };
-    let edges: Vec<Vec<Edge>> =
+    let mut edges: Vec<Vec<Edge>> =
         (0..drafts.len()).map(|index| resolver.edges(index, &drafts, findings)).collect();
+    leave_out(without, &drafts, &mut edges, &providers, findings);
     let conflicts = drafts.iter().enumerate();
     let conflicts = conflicts.map(|(index, draft)| resolver.conflicts(index, draft, findings));
     let conflicts = mutual(conflicts.collect());
@@ -206,6 +208,48 @@ impl Resolver<'_> {
                 findings.warning(*at, missing, help);
             }
             (Relation::After, Some(_) | None) => {}
+        }
+    }
+}
+
+/// Nobody brings up what `node.toml` leaves out: who wants it goes on without it, and comes after
+/// it if somebody starts it. Who requires it, and is to come up, could not.
+fn leave_out<'n>(
+    without: &'n [Named],
+    drafts: &[&Draft],
+    edges: &mut [Vec<Edge>],
+    providers: &Providers<'_>,
+    findings: &mut Findings,
+) {
+    let own = |named: &'n Named| match providers.all(&named.name) {
+        [one] => Some((*one, named)),
+        _ => None,
+    };
+    let left: BTreeMap<usize, &Named> = without.iter().filter_map(own).collect();
+    for edge in edges.iter_mut().flatten() {
+        if edge.relation == Relation::Wants && left.contains_key(&edge.to) {
+            edge.relation = Relation::After;
+        }
+    }
+    let mut up = BTreeSet::new();
+    let mut unseen: Vec<usize> = providers.all(DEFAULT_TARGET).to_vec();
+    while let Some(index) = unseen.pop() {
+        if !up.insert(index) {
+            continue;
+        }
+        for edge in pulls(edges.get(index).into_iter().flatten()) {
+            let Some(named) = left.get(&edge.to) else {
+                unseen.push(edge.to);
+                continue;
+            };
+            let (name, verb) = (&named.name, edge.relation.verb());
+            let who = drafts.get(index).map_or("", |draft| draft.service.name.as_str());
+            findings.error_with(
+                named.at,
+                format!("`{name}` cannot be left out: `{who}` {verb} it"),
+                format!("keep `{name}`, or leave out what brings up `{who}` as well"),
+                vec![(edge.at, format!("`{who}` {verb} it here"))],
+            );
         }
     }
 }

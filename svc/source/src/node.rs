@@ -19,6 +19,8 @@ pub(crate) struct NodeFile {
     /// The file as a whole.
     pub at: At,
     pub services: Vec<Named>,
+    /// Services of profiles that this node leaves out.
+    pub without: Vec<Named>,
     pub operators: Vec<String>,
     pub shutdown_budget: Budget,
     pub watchdog: Option<Watchdog>,
@@ -41,6 +43,7 @@ impl NodeFile {
         Self {
             at: found.node.map_or(At::NOWHERE, At::top_of),
             services: read.named("services"),
+            without: read.named("without"),
             operators: read.texts("control.operators"),
             shutdown_budget: match fields.has("shutdown.budget") {
                 true => Budget::Given(read.millis("shutdown.budget")),

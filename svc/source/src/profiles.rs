@@ -121,7 +121,9 @@ pub(crate) fn members(
     findings: &mut Findings,
 ) -> Members {
     let mut members = Members::default();
-    for service in &merged.node.services {
+    let is_left_out =
+        |service: &&facts::Service| node.without.iter().any(|named| named.name == service.name);
+    for service in merged.node.services.iter().filter(|service| !is_left_out(service)) {
         let chosen = service.by.iter().find_map(|profile| merged.members.get(profile));
         let target = || merged.node.hardware.as_ref().map(|(name, _)| name);
         let word = chosen.map(|name| About::Profile(name.clone()));

@@ -89,6 +89,32 @@ fn the_services_of_profiles_join_those_of_a_file() {
 }
 
 #[test]
+fn a_service_of_a_profile_can_be_left_out() {
+    let graph = graph(&[
+        ("profiles/own.toml", &wanting(&["!a", "b", "nobody-wrote-it", "c", "tty@1"])),
+        ("node.toml", "profiles = [\"own\"]\nwithout = [\"a\", \"nobody-wrote-it\", \"tty@1\"]\n"),
+        ("a.toml", "exec = [\"/bin/a\"]\n"),
+        ("b.toml", "exec = [\"/bin/b\"]\nwants = [\"a\"]\n"),
+        ("c.toml", "exec = [\"/bin/c\"]\nwants = [\"alias\"]\n"),
+        ("d.toml", "exec = [\"/bin/d\"]\nrequires = [\"a\"]\n"),
+        ("a.toml.d/alias.toml", "provides = [\"alias\"]\n"),
+        ("tty@.toml", "exec = [\"/bin/getty\", \"%i\"]\n"),
+    ]);
+    let default = service(&graph, "default");
+    assert_eq!((names(&graph, &default.requires), names(&graph, &default.wants)), {
+        (vec![], vec!["b".to_string(), "c".to_string()])
+    });
+    // By either of its names; who is started with it still comes after it.
+    for name in ["b", "c"] {
+        let wanting = service(&graph, name);
+        assert_eq!((wanting.wants.len(), names(&graph, &wanting.after)), (0, vec!["a".into()]));
+    }
+    // It can be started by hand, and be required by what is not brought up.
+    assert_eq!(names(&graph, &service(&graph, "d").requires), ["a"]);
+    assert!(!graph.services.iter().any(|service| service.name == "tty@1"));
+}
+
+#[test]
 fn a_service_runs_again_when_its_own_section_changes() {
     let base = "description = \"a test\"\n\
         [[module]]\nname = \"overlay\"\nwhy = \"w\"\nsource = \"s\"\n";

@@ -2,7 +2,7 @@
 
 use facts::Library;
 
-use crate::node::{CHOICE, of};
+use crate::node::{CHOICE, of, service};
 
 /// Every service that a profile names is shipped, and a node of this profile alone compiles
 /// without a warning, once it has chosen its network and who looks after its devices.
@@ -27,4 +27,20 @@ fn profiles_that_belong_together_make_a_node() {
     ] {
         of(&format!("profiles = {profiles:?}\nservices = {CHOICE:?}"));
     }
+}
+
+/// What a node leaves out does not come up, and nothing that does requires it.
+#[test]
+fn a_node_can_do_without_the_time_daemon() {
+    let node = format!("profiles = [\"kubeadm\"]\nservices = {CHOICE:?}\n");
+    let wanted = |node: &str| -> Vec<String> {
+        let graph = of(node);
+        let ids = &service(&graph, "default").wants;
+        let named = |id: &graph::ServiceId| graph.services.get(usize::try_from(id.0).ok()?);
+        ids.iter().filter_map(named).map(|service| service.name.clone()).collect()
+    };
+    let (mut with, without) =
+        (wanted(&node), wanted(&format!("{node}without = [\"chronyd\", \"time-sync\"]\n")));
+    with.retain(|name| name != "chronyd" && name != "time-sync");
+    assert!(with.len() + 2 == wanted(&node).len() && with == without, "{without:?}");
 }

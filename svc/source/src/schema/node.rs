@@ -31,6 +31,14 @@ pub(crate) const NODE: &[Key] = &[
          `wants`.",
     )
     .default("[]"),
+    Key::new(
+        "without",
+        Names,
+        All,
+        "Services that profiles bring up and this node does not: nothing else that it brings up \
+         may require them; what wants them goes on without. They can be started by hand.",
+    )
+    .default("[]"),
     Key::new("control", Table { shorthand: "" }, All, "Who may do what."),
     Key::new(
         "control.operators",
