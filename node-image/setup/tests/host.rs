@@ -14,9 +14,7 @@ use std::process::Command;
 /// Runs a shell script in namespaces of its own (`unshare`'s options), with `node-setup` in its
 /// `PATH`, and an /etc and a /run that are empty. What it prints; none if we are not root.
 fn machine(options: &[&str], script: &str) -> Option<String> {
-    let may = Command::new("unshare").args(["--mount", "true"]).output();
-    if !may.is_ok_and(|output| output.status.success()) {
-        leave_out("cannot make a mount namespace: not root");
+    if !tests::may_unshare() {
         return None;
     }
     let program = env!("CARGO_BIN_EXE_node-setup");
@@ -35,13 +33,6 @@ fn machine(options: &[&str], script: &str) -> Option<String> {
     Some(text)
 }
 
-/// In CI every test must run.
-fn leave_out(why: &str) {
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(!is_ci, "{why}");
-    println!("not run: {why}");
-}
-
 #[test]
 fn the_loopback_interface_comes_up_with_its_addresses() {
     // A new network namespace has one that is down. The second run finds nothing to do.
@@ -55,9 +46,8 @@ fn the_loopback_interface_comes_up_with_its_addresses() {
 
 #[test]
 fn an_address_that_somebody_took_away_comes_back() {
-    let ip = Command::new("ip").arg("-V").output();
-    if ip.is_err() {
-        return leave_out("cannot run ip: iproute2 is not installed");
+    if !tests::needs("iproute2", Command::new("ip").arg("-V").output().is_ok()) {
+        return;
     }
     let script = "mount -t sysfs sysfs /sys; node-setup loopback; ip address flush dev lo;
                   node-setup loopback; ip -brief address show lo";

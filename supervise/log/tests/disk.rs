@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, io::Write, path::PathBuf};
 
-use common::{Node, SPEC, fill, may_mount};
+use common::{Node, SPEC, fill};
 use graph::LogSpec;
 
 /// A node whose logs are on a disk of this size; they are reached through /proc.
@@ -60,7 +60,7 @@ struct Disk {
 #[test]
 fn a_full_disk_loses_nothing_that_the_fifo_can_hold() {
     // Lines wait in the FIFO, and come when there is room: all, once, in order.
-    if !may_mount() {
+    if !tests::may_unshare() {
         return;
     }
     let node = node("size=1m");
@@ -82,7 +82,7 @@ fn a_full_disk_loses_nothing_that_the_fifo_can_hold() {
 #[test]
 fn what_does_not_fit_is_dropped_and_counted() {
     // The service does not wait; the log says how many lines are missing.
-    if !may_mount() {
+    if !tests::may_unshare() {
         return;
     }
     let node = node("size=1m");
@@ -115,7 +115,7 @@ fn what_does_not_fit_is_dropped_and_counted() {
 #[test]
 fn with_block_the_service_waits() {
     // Nothing is dropped, however long it takes.
-    if !may_mount() {
+    if !tests::may_unshare() {
         return;
     }
     let node = node("size=1m");
@@ -137,7 +137,7 @@ fn with_block_the_service_waits() {
 #[test]
 fn a_full_disk_of_one_log_stops_no_other() {
     // b's directory is on another disk.
-    if !may_mount() {
+    if !tests::may_unshare() {
         return;
     }
     let mut node = node("size=1m");
@@ -162,7 +162,7 @@ fn a_full_disk_of_one_log_stops_no_other() {
 #[test]
 fn before_the_disk_is_writable_lines_wait() {
     // A boot with a read-only root.
-    if !may_mount() {
+    if !tests::may_unshare() {
         return;
     }
     let node = node("size=1m,ro");

@@ -68,13 +68,7 @@ pub(crate) fn wait<T>(fd: &impl AsFd, mut done: impl FnMut() -> Option<T>) -> T 
 
 /// Whether this test may do what root may; in CI it must.
 pub(crate) fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    let must = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(root || !must, "this test needs root");
-    if !root {
-        eprintln!("needs root: not run");
-    }
-    root
+    ::tests::needs("root", rustix::process::geteuid().is_root())
 }
 
 /// Whether this test runs under qemu-user, which cannot do `what`: then the machine's own programs

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use wire::link::{FromInit, FromSupervise, Request};
 
-use crate::tree::{Supervise, Tree, may_unshare};
+use crate::tree::{Supervise, Tree};
 
 fn last(request: Request, exit_status: u8, grace_ms: u32) -> FromSupervise {
     FromSupervise::Final { request, exit_status, grace_ms }
@@ -24,7 +24,7 @@ fn leave(supervise: &mut Supervise, tree: &Tree, name: &str, on_term: &str) {
 
 #[test]
 fn signals_are_passed_on_and_do_nothing_else() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();
@@ -55,7 +55,7 @@ fn signals_are_passed_on_and_do_nothing_else() {
 
 #[test]
 fn the_final_phase_asks_first_and_kills_when_the_time_is_up() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();
@@ -77,7 +77,7 @@ fn the_final_phase_asks_first_and_kills_when_the_time_is_up() {
 
 #[test]
 fn the_final_phase_waits_for_nobody_when_all_are_gone() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();
@@ -93,7 +93,7 @@ fn the_final_phase_waits_for_nobody_when_all_are_gone() {
 
 #[test]
 fn stopped_processes_end_too() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();
@@ -115,7 +115,7 @@ fn stopped_processes_end_too() {
 #[test]
 fn a_container_that_wants_to_be_started_again_says_so() {
     // The kernel ends a pid namespace's init with SIGHUP on reboot(2): what LXC looks for.
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();
@@ -127,7 +127,7 @@ fn a_container_that_wants_to_be_started_again_says_so() {
 
 #[test]
 fn a_deadline_is_kept_without_supervise() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();
@@ -145,7 +145,7 @@ fn a_deadline_is_kept_without_supervise() {
 #[test]
 fn a_request_that_nobody_takes_is_carried_out_alone() {
     // It takes the 10 s that supervise has.
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();

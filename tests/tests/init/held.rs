@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use wire::link::{FromInit, FromSupervise, Request, SIZE};
 
-use crate::tree::{Supervise, Tree, may_unshare, name};
+use crate::tree::{Supervise, Tree, name};
 
 /// Holds the writing end of a pipe; returns the reading end.
 fn hold_pipe(supervise: &Supervise, text: &str) -> OwnedFd {
@@ -22,7 +22,7 @@ fn leads_to(write: &OwnedFd, read: &OwnedFd) -> bool {
 
 #[test]
 fn held_descriptors_outlive_supervise() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -48,7 +48,7 @@ fn held_descriptors_outlive_supervise() {
 
 #[test]
 fn the_last_descriptor_of_a_name_counts() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -63,7 +63,7 @@ fn the_last_descriptor_of_a_name_counts() {
 
 #[test]
 fn garbage_on_the_link_harms_nothing() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -109,7 +109,7 @@ fn garbage_on_the_link_harms_nothing() {
 #[test]
 fn a_flood_of_questions_is_answered_whole() {
     // The answers do not fit into the socket: init must neither lose one nor block.
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -137,7 +137,7 @@ fn a_flood_of_questions_is_answered_whole() {
 
 #[test]
 fn whoever_hangs_up_is_replaced() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -154,7 +154,7 @@ fn whoever_hangs_up_is_replaced() {
 
 #[test]
 fn what_init_says_goes_to_the_log_that_it_was_given() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -180,7 +180,7 @@ fn what_init_says_goes_to_the_log_that_it_was_given() {
 
 #[test]
 fn a_log_that_nobody_reads_does_not_block_init() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();

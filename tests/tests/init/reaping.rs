@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 use wire::link::{FromInit, FromSupervise, Role};
 
-use crate::tree::{Supervise, Tree, may_unshare};
+use crate::tree::{Supervise, Tree};
 
 /// A shell command whose grandchildren are left to init, one after the other.
 fn orphans(count: u32) -> String {
@@ -32,7 +32,7 @@ fn children(supervise: &Supervise) -> usize {
 
 #[test]
 fn hello_comes_first_and_says_what_init_is() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -44,7 +44,7 @@ fn hello_comes_first_and_says_what_init_is() {
 
 #[test]
 fn thousands_of_orphans_are_reaped_and_each_exit_is_forwarded_once() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -64,7 +64,7 @@ fn thousands_of_orphans_are_reaped_and_each_exit_is_forwarded_once() {
 
 #[test]
 fn the_status_of_a_killed_process_and_its_use_of_the_machine_are_forwarded() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -80,7 +80,7 @@ fn the_status_of_a_killed_process_and_its_use_of_the_machine_are_forwarded() {
 
 #[test]
 fn what_was_not_acknowledged_is_said_again_to_the_next_supervise() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -104,7 +104,7 @@ fn what_was_not_acknowledged_is_said_again_to_the_next_supervise() {
 
 #[test]
 fn when_too_much_was_not_acknowledged_the_rest_comes_with_a_warning() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -133,7 +133,7 @@ fn when_too_much_was_not_acknowledged_the_rest_comes_with_a_warning() {
 #[test]
 fn a_supervise_that_hangs_is_replaced() {
     // It takes the 30 s that a supervise has. The pure tests try the times in between.
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -150,7 +150,7 @@ fn a_supervise_that_hangs_is_replaced() {
 
 #[test]
 fn idle_means_no_wake_up() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();

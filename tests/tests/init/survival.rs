@@ -6,11 +6,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 use wire::link::{FromInit, FromSupervise};
 
-use crate::tree::{Tree, may_unshare, name};
+use crate::tree::{Tree, name};
 
 #[test]
 fn init_goes_on_after_a_fatal_signal() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     for signal in [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE, Signal::ABORT] {
@@ -45,7 +45,7 @@ fn init_goes_on_after_a_fatal_signal() {
 
 #[test]
 fn a_state_that_leads_to_one_crash_after_the_other_is_forgotten() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let tree = Tree::container();
@@ -68,7 +68,7 @@ fn a_state_that_leads_to_one_crash_after_the_other_is_forgotten() {
 
 #[test]
 fn the_final_phase_goes_on_after_a_fatal_signal() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut tree = Tree::container();

@@ -183,21 +183,10 @@ fn bad(findings: &BTreeMap<String, Value>) -> Vec<&str> {
     findings.iter().filter(|(_, it)| is_bad(it)).map(|(id, _)| id.as_str()).collect()
 }
 
-fn may_unshare() -> bool {
-    let may = Command::new("unshare").args(["--pid", "--fork", "--mount", "true"]).output();
-    let may = may.is_ok_and(|output| output.status.success());
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(may || !is_ci, "cannot make a pid namespace: CI must run as root");
-    if !may {
-        println!("skipped: needs root");
-    }
-    may
-}
-
 #[test]
 fn each_planted_fault_is_found_and_no_other() {
     // On a machine without faults nothing is found; with one, that one, with what is so.
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let planted = Planted::new();
@@ -221,7 +210,7 @@ fn each_planted_fault_is_found_and_no_other() {
 #[test]
 fn what_set_up_owns_is_set_up_and_nothing_else() {
     // Several faults at once: --fix mends mounts and parameters, and the rest is left.
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let planted = Planted::new();

@@ -239,12 +239,3 @@ impl Random {
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
     }
 }
-
-/// Without the right to do this, a test of it proves nothing: on a build machine that is an error.
-pub fn may_mount() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    let works =
-        root && Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|s| s.success());
-    assert!(works || std::env::var_os("CI").is_none(), "this test needs to mount a tmpfs");
-    works
-}
