@@ -164,7 +164,7 @@ pub fn keys(entry: &Sysctl, root: &Root) -> Vec<String> {
     if glob::is_pattern(&key) { expand(root, &key) } else { vec![key] }
 }
 
-/// Where a target stands in the order: files with lower names than the table, the table, the others.
+/// Where a target stands: files with lower names than the table, the table, the others.
 type Order = (u8, usize);
 
 fn decide<'a>(
