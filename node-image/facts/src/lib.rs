@@ -11,6 +11,7 @@
 
 mod entry;
 mod hardware;
+pub mod hostname;
 mod library;
 mod merge;
 mod node;

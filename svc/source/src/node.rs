@@ -1,6 +1,6 @@
 //! `node.toml`: what one node is, and what it adds to its services.
 
-use facts::{About, Choice, Settings};
+use facts::{About, Choice, Settings, hostname};
 use graph::{LimitSpec, Watchdog};
 
 use crate::{
@@ -72,15 +72,15 @@ fn given(read: Typed<'_>, path: &str) -> Option<String> {
 }
 
 fn settings(read: Typed<'_>, findings: &mut Findings) -> Settings {
-    let hostname = given(read, "setup.hostname");
-    if let Some((message, help)) = hostname.as_deref().and_then(wrong_hostname) {
+    let name = given(read, "setup.hostname");
+    if let Some((message, help)) = name.as_deref().and_then(wrong_hostname) {
         let at = read.fields.value_at("setup.hostname").unwrap_or(At::NOWHERE);
         findings.error(at, format!("`setup.hostname`: {message}"), help);
     }
     let limits = read.limits("setup.limits");
     let sysctls = read.pairs("setup.sysctl");
     Settings {
-        hostname,
+        hostname: name,
         swap: read.flag("setup.swap"),
         rtc_is_local: read.text("setup.rtc") == "local",
         firmware: given(read, "setup.firmware"),
@@ -98,22 +98,18 @@ fn spelled(limit: &LimitSpec) -> String {
     format!("{}:{}", number(limit.soft), number(limit.hard))
 }
 
-/// Kubernetes wants a node's name as RFC 1123 has it, in lower case; the kernel at most 64 bytes.
-fn wrong_hostname(name: &str) -> Option<(&'static str, String)> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.chars().all(allowed)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
+/// What is wrong with a host's name, and what to write.
+fn wrong_hostname(name: &str) -> Option<(String, String)> {
+    let wrong = hostname::wrong(name)?;
     let lower = name.to_lowercase();
-    if lower.len() <= 64 && lower.split('.').all(label) {
-        return (lower != name)
-            .then(|| ("kubelet wants it in lower case", format!("write \"{lower}\"")));
-    }
-    let help = "write letters, digits and `-`, in parts of at most 63 with dots between, 64 in all";
-    Some(("not a host's name", help.to_string()))
+    let help = match hostname::wrong(&lower) {
+        None => format!("write \"{lower}\""),
+        Some(_) => format!(
+            "write letters, digits and `-`, in labels parted by `.`, {} in all",
+            hostname::NAME_MAX
+        ),
+    };
+    Some((format!("`{name}` {wrong}"), help))
 }
 
 /// Every word of the choice and its place.
