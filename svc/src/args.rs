@@ -394,7 +394,8 @@ pub struct Doctor {
     #[arg(long, value_name = "NAME")]
     pub hardware: Option<String>,
     /// Set up what is not as it should be, then look again
-    #[arg(long)]
+    // Set-up speaks to the kernel that runs: to loopback, the clock, swap, process 1.
+    #[arg(long, conflicts_with = "root")]
     pub fix: bool,
     /// What holds, and what could not be looked at, as well
     #[arg(short, long)]

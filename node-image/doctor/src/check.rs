@@ -21,12 +21,13 @@ pub use hardware::describe;
 
 use std::collections::BTreeMap;
 
-use facts::{Hardware, Node};
+use facts::{Hardware, Node, Section};
 
 use crate::{
-    finding::{Entry, Finding, Verdict},
+    finding::{Entry, Fault, Finding, Verdict},
     report::Wanted,
     system::System,
+    tables::set_up,
 };
 
 /// A machine, what is wanted of it, and the parameters of one question.
@@ -40,6 +41,31 @@ struct Case<'a> {
     /// How long a shutdown may take.
     budget_ms: Option<u32>,
     with: With<'a>,
+}
+
+impl Case<'_> {
+    /// What set-up's own code says of a section.
+    fn set_up(&self, section: Section) -> Vec<node_setup::Finding> {
+        set_up::inspect(section, self.node, self.system)
+    }
+
+    /// The first thing of a section that is not as set-up wants it.
+    fn left(&self, section: Section) -> Option<Verdict> {
+        self.set_up(section).into_iter().find_map(|found| {
+            let verdict = set_up::verdict(section, &found);
+            match verdict {
+                Verdict::Fails(fault) => Some(Verdict::Fails(Fault {
+                    found: format!("{}: {}", found.subject, fault.found),
+                    fix: fault.set_up.map(|_| "svc doctor --fix".into()),
+                    ..fault
+                })),
+                Verdict::Holds(_)
+                | Verdict::DoesNotApply(_)
+                | Verdict::Unknown(_)
+                | Verdict::NeedsRoot(_) => None,
+            }
+        })
+    }
 }
 
 /// A question: what is so, and whether that is well.

@@ -1,8 +1,8 @@
 //! The preflight: looks at a machine, and judges it by the table of its profiles.
 //!
 //! The table says what is wanted, why, how bad it is if not, and what to do; this crate says what
-//! is so. It changes nothing, and it is not set-up: for modules, sysctls, mounts and cgroups it
-//! asks the same code that set-up works with, so that the two never differ.
+//! is so. It changes nothing, and it is not set-up: for whatever that sees to it asks the same code
+//! that set-up works with, so that the two never differ.
 //!
 //! **Invariant:** each entry of the table has exactly one finding, and no finding is without an
 //! entry: nobody is told of a fault without its reason, its cure and who wants it.

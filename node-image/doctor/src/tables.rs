@@ -7,7 +7,7 @@ mod files;
 mod kernel;
 mod parameters;
 mod ports;
-mod set_up;
+pub mod set_up;
 
 use facts::Node;
 

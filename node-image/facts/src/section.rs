@@ -51,12 +51,13 @@ pub enum Section {
 }
 
 impl Section {
-    /// All of them.
+    /// All of them, each after those that it comes after in a boot.
     pub const ALL: [Self; 14] = [
         Self::Mounts,
         Self::Cgroups,
         Self::Modules,
         Self::Sysctl,
+        Self::Filesystems,
         Self::Hostname,
         Self::MachineId,
         Self::Limits,
@@ -66,7 +67,6 @@ impl Section {
         Self::Firmware,
         Self::Tmpfiles,
         Self::Swap,
-        Self::Filesystems,
     ];
 
     /// As a service's `setup` and `node-setup`'s argument spell it.
@@ -87,6 +87,28 @@ impl Section {
             Self::Tmpfiles => "tmpfiles",
             Self::Swap => "swap",
             Self::Filesystems => "filesystems",
+        }
+    }
+
+    /// What profiles call one of its entries (`[[module]]`), each of which says why it is wanted;
+    /// none: what it sees to no profile lists, and its service alone says who wants it.
+    #[must_use]
+    pub const fn entry(self) -> Option<&'static str> {
+        match self {
+            Self::Mounts => Some("mount"),
+            Self::Cgroups => Some("cgroup"),
+            Self::Modules => Some("module"),
+            Self::Sysctl => Some("sysctl"),
+            Self::Hostname
+            | Self::MachineId
+            | Self::Limits
+            | Self::RandomSeed
+            | Self::Clock
+            | Self::Loopback
+            | Self::Firmware
+            | Self::Tmpfiles
+            | Self::Swap
+            | Self::Filesystems => None,
         }
     }
 

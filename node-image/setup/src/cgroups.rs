@@ -53,7 +53,10 @@ pub fn apply(table: &Cgroups, root: &Root, report: &mut Report<'_>) {
                 Ok(()) => report.changed(&subject, &is, &wanted, &need),
                 Err(reason) => report.failed(&format_args!("cannot {reason}"), &need),
             },
-            (State::Differs { is: reason, .. } | State::Cannot(reason), _) => {
+            (
+                State::Differs { is: reason, .. } | State::Cannot(reason) | State::Hidden(reason),
+                _,
+            ) => {
                 report.failed(&format_args!("{subject}: {reason}"), &need);
             }
         }

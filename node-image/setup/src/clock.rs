@@ -180,7 +180,7 @@ mod tests {
         let look = |now| look(&Clock::default(), &root, now);
         let wanted = |now| match looked::findings(look(now)).remove(0).state {
             State::Differs { wanted, .. } => Some(wanted),
-            State::Holds(_) | State::Cannot(_) => None,
+            State::Holds(_) | State::Cannot(_) | State::Hidden(_) => None,
         };
         assert_eq!(wanted(at(0)).as_deref(), Some("2026-01-01T00:00:00Z, when this was written"));
         touch(&root, at(2_000_000_000)).unwrap();

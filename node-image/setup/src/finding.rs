@@ -53,6 +53,8 @@ pub enum State {
     },
     /// Otherwise, and set-up leaves it or cannot help: the reason, and what to do.
     Cannot(String),
+    /// Only root can tell: the reason. Set-up, which is root, never finds it.
+    Hidden(String),
 }
 
 macro_rules! need {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 
 use facts::section::Firmware;
 use rustix::io::Errno;
@@ -15,8 +16,19 @@ const PATH: &str = "/sys/module/firmware_class/parameters/path";
 const LOG: &str = "/dev/kmsg";
 /// A record of the kernel's log is no longer.
 const RECORD_MAX: usize = 8192;
+/// The log is a ring in memory; nobody's has room for more.
+const RECORDS_MAX: usize = 1 << 20;
 
-/// How it stands.
+/// What a driver asked for, and was not given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Which driver, and for what.
+    pub device: String,
+    /// The kernel's error: `-2`.
+    pub error: String,
+}
+
+/// How the path stands.
 #[must_use]
 pub fn inspect(table: &Firmware, root: &Root) -> Vec<Finding> {
     looked::findings(look(table, root))
@@ -27,6 +39,15 @@ pub fn apply(table: &Firmware, root: &Root, report: &mut Report<'_>) {
     looked::settle(look(table, root), report, |path: &String| {
         std::fs::write(root.path(PATH), path).map_err(|error| format!("write {PATH}: {error}"))
     });
+    // Without the log nobody can tell, and nothing depends on it.
+    for (name, Missing { device, error }) in missing(root).unwrap_or_default() {
+        let reason = match error.as_str() {
+            "-2" => "no such file: install its package",
+            other => other,
+        };
+        let need = useful(&format!("{device} asked for it"), "kernel: firmware_loader/main.c");
+        report.failed(&format_args!("firmware {name}: {reason}"), &need);
+    }
 }
 
 fn look(table: &Firmware, root: &Root) -> Vec<Looked<String>> {
@@ -43,46 +64,60 @@ fn look(table: &Firmware, root: &Root) -> Vec<Looked<String>> {
             looked.push(Looked::cannot(path.clone(), "there is no such directory", need));
         }
     }
-    looked.extend(missing(root).into_iter().map(|(name, (device, error))| {
-        let reason = match error.as_str() {
-            "-2" => "no such file: install its package",
-            other => other,
-        };
-        let need = useful(&format!("{device} asked for it"), "kernel: firmware_loader/main.c");
-        Looked::cannot(format!("firmware {name}"), reason, need)
-    }));
     looked
 }
 
-/// What the kernel's log says was not found: by whom, and why.
-fn missing(root: &Root) -> BTreeMap<String, (String, String)> {
-    let mut missing = BTreeMap::new();
+/// What the kernel's log says was not found, and is not there now: by name.
+///
+/// # Errors
+/// If the log cannot be read.
+pub fn missing(root: &Root) -> io::Result<BTreeMap<String, Missing>> {
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let mut options = File::options();
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), flags);
-    let Ok(mut log) = options.open(root.path(LOG)) else { return missing };
+    let mut log = File::options().read(true).custom_flags(flags).open(root.path(LOG))?;
+    let mut missing = BTreeMap::new();
     let mut record = [0; RECORD_MAX];
-    loop {
+    for _ in 0..RECORDS_MAX {
         match log.read(&mut record) {
-            Ok(0) => return missing,
+            Ok(0) => break,
             Ok(length) => {
                 let text = String::from_utf8_lossy(record.get(..length).unwrap_or_default());
                 missing.extend(text.lines().filter_map(failure));
             }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             // Records were overwritten while we read; the next one is there.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::PIPE) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return missing,
+            Err(error) => return Err(error),
         }
     }
+    missing.retain(|name, _| !is_there(name, root));
+    Ok(missing)
+}
+
+/// Where the kernel would find it now.
+fn is_there(name: &str, root: &Root) -> bool {
+    let release = root.line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let directories = [
+        root.line(PATH).unwrap_or_default(),
+        format!("/lib/firmware/updates/{release}"),
+        "/lib/firmware/updates".to_owned(),
+        format!("/lib/firmware/{release}"),
+        "/lib/firmware".to_owned(),
+    ];
+    let ends = ["", ".zst", ".xz"];
+    directories
+        .iter()
+        .filter(|directory| !directory.is_empty())
+        .any(|directory| ends.iter().any(|end| root.exists(&format!("{directory}/{name}{end}"))))
 }
 
 /// `4,901,2345,-;iwlwifi 0000:01:00.0: Direct firmware load for a.ucode failed with error -2`
-fn failure(line: &str) -> Option<(String, (String, String))> {
+fn failure(line: &str) -> Option<(String, Missing)> {
     let (before, after) = line.split_once("Direct firmware load for ")?;
     let (name, error) = after.split_once(" failed with error ")?;
     let device = before.rsplit(';').next().unwrap_or(before).trim().trim_end_matches(':');
-    Some((name.to_owned(), (device.to_owned(), error.trim().to_owned())))
+    let missing = Missing { device: device.to_owned(), error: error.trim().to_owned() };
+    Some((name.to_owned(), missing))
 }
 
 #[cfg(test)]

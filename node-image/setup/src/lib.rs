@@ -5,7 +5,7 @@
 //! and reports each change and each failure. `svc doctor` calls the first, `node-setup SECTION`
 //! and `svc doctor --fix` the second; so what is checked is what is set.
 //!
-//! To add a section: write the module, and give it its line in [`apply`].
+//! To add a section: write the module, and give it its lines in [`inspect`] and [`apply_to`].
 //!
 //! **Invariants:** applying is idempotent; what already holds is not touched. Nothing optional
 //! fails a run. Every line that is reported says why, and which profile wants it.
@@ -95,6 +95,29 @@ impl Error {
             Self::Watch(_) => FAILED,
         }
     }
+}
+
+/// How each entry of a section of the table, as JSON, stands on this machine. Changes nothing.
+///
+/// # Errors
+/// If it is no such table.
+pub fn inspect(section: Section, json: &str, root: &Root) -> Result<Vec<Finding>, Error> {
+    Ok(match section {
+        Section::Cgroups => cgroups::inspect(&table(section, json)?, root),
+        Section::Modules => modules::inspect(&table(section, json)?, root),
+        Section::Sysctl => sysctl::inspect(&table(section, json)?, root),
+        Section::Mounts => mounts::inspect(&table(section, json)?, root),
+        Section::Hostname => hostname::inspect(&table(section, json)?, root),
+        Section::MachineId => machine_id::inspect(&table(section, json)?, root),
+        Section::Limits => limits::inspect(&table(section, json)?, root),
+        Section::RandomSeed => random_seed::inspect(&table(section, json)?, root),
+        Section::Clock => clock::inspect(&table(section, json)?, root),
+        Section::Loopback => loopback::inspect(&table(section, json)?, root),
+        Section::Firmware => firmware::inspect(&table(section, json)?, root),
+        Section::Tmpfiles => tmpfiles::inspect(&table(section, json)?, root),
+        Section::Swap => swap::inspect(&table(section, json)?, root),
+        Section::Filesystems => filesystems::inspect(&table(section, json)?, root),
+    })
 }
 
 /// Makes a section of the table, as JSON, true. The exit code.

@@ -110,11 +110,7 @@ fn process(
     limit: Rlimit,
     root: &Root,
 ) -> Looked<Step> {
-    let text = root.read(&format!("/proc/{pid}/limits")).unwrap_or_default();
-    let is = text.lines().find_map(|line| {
-        let mut words = line.strip_prefix(title)?.split_ascii_whitespace();
-        Some(Rlimit { current: number(words.next()?)?, maximum: number(words.next()?)? })
-    });
+    let is = of_process(&pid.to_string(), title, root);
     let subject = format!("{name} of {who}");
     let need = useful("services inherit it", SOURCE);
     match is {
@@ -124,6 +120,23 @@ fn process(
             Looked::differs(subject, is, show(limit), need, Step::Limit(pid, name, limit))
         }
     }
+}
+
+/// The limit that `/proc/PID/limits` has under this title.
+fn of_process(pid: &str, title: &str, root: &Root) -> Option<Rlimit> {
+    let text = root.read(&format!("/proc/{pid}/limits")).ok()?;
+    text.lines().find_map(|line| {
+        let mut words = line.strip_prefix(title)?.split_ascii_whitespace();
+        Some(Rlimit { current: number(words.next()?)?, maximum: number(words.next()?)? })
+    })
+}
+
+/// The hard limit of a process, by its name in a service's `run.limits`; the largest number is
+/// none. Nothing: there is no such process, or no such limit.
+#[must_use]
+pub fn hard(pid: &str, name: &str, root: &Root) -> Option<u64> {
+    let (_, _, title) = NAMES.iter().find(|(other, _, _)| *other == name)?;
+    Some(of_process(pid, title, root)?.maximum.unwrap_or(u64::MAX))
 }
 
 /// init, and the `supervise` that runs now: its child.

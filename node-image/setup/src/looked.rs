@@ -34,6 +34,12 @@ impl<S> Looked<S> {
         Self { finding: Finding { subject: subject.into(), state, need }, step: None }
     }
 
+    /// For root alone to see: the reason.
+    pub fn hidden(subject: impl Into<String>, reason: impl Into<String>, need: Need) -> Self {
+        let state = State::Hidden(reason.into());
+        Self { finding: Finding { subject: subject.into(), state, need }, step: None }
+    }
+
     /// What would make it true.
     pub fn step(&self) -> Option<&S> {
         self.step.as_ref()
@@ -59,7 +65,10 @@ pub(crate) fn settle<S>(
                 Ok(()) => report.changed(&subject, &is, &wanted, &need),
                 Err(reason) => report.failed(&format_args!("cannot {reason}"), &need),
             },
-            (State::Differs { is: reason, .. } | State::Cannot(reason), _) => {
+            (
+                State::Differs { is: reason, .. } | State::Cannot(reason) | State::Hidden(reason),
+                _,
+            ) => {
                 report.failed(&format_args!("{subject}: {reason}"), &need);
             }
         }

@@ -45,7 +45,12 @@ enum Step {
 /// How it stands.
 #[must_use]
 pub fn inspect(_: &Empty, root: &Root) -> Vec<Finding> {
-    looked::findings(link(root).into_iter().chain(addresses(root)).collect())
+    let mut looked = link(root);
+    // While it is down it has none, and they come with it.
+    if looked.iter().all(|it| it.step().is_none()) {
+        looked.extend(addresses(root));
+    }
+    looked::findings(looked)
 }
 
 /// Brings it up.
@@ -66,8 +71,11 @@ fn link(root: &Root) -> Vec<Looked<Step>> {
     }]
 }
 
-/// An address is ours if a socket can be bound to it.
+/// An address is ours if a socket can be bound to it. Another machine's kernel cannot be asked.
 fn addresses(root: &Root) -> Vec<Looked<Step>> {
+    if !root.is_running() {
+        return Vec::new();
+    }
     let mut wanted = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
     if root.line(NO_IPV6).as_deref() == Some("0") {
         wanted.push(Ipv6Addr::LOCALHOST.into());

@@ -69,10 +69,14 @@ fn kind(counts: bool) -> String {
 }
 
 fn look(root: &Root) -> Looked<()> {
+    let need = || useful(WHY, SOURCE);
     let is_there = [COUNTS, COUNTS_NOT].into_iter().find(|file| root.exists(file));
-    match is_there {
-        Some(file) => Looked::holds("seed", file, useful(WHY, SOURCE)),
-        None => Looked::differs("seed", "none", COUNTS, useful(WHY, SOURCE), ()),
+    match (is_there, fs::metadata(root.path(COUNTS))) {
+        (Some(file), _) => Looked::holds("seed", file, need()),
+        (None, Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Looked::hidden("seed", format!("{DIRECTORY} is for root"), need())
+        }
+        (None, _) => Looked::differs("seed", "none", COUNTS, need(), ()),
     }
 }
 

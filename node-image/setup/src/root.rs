@@ -43,6 +43,12 @@ impl Root {
         self.read(absolute).ok().map(|text| text.trim().to_owned())
     }
 
+    /// It is the machine that this process runs on, whose kernel can be asked.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
     /// There is such a file or directory.
     #[must_use]
     pub fn exists(&self, absolute: &str) -> bool {

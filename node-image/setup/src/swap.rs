@@ -77,8 +77,9 @@ fn device(name: &str, root: &Root) -> String {
     target.map_or(link, |target| format!("/{}", target.display()))
 }
 
-/// The first column of /proc/swaps, below its heading.
-fn active(root: &Root) -> BTreeSet<String> {
+/// What is used: the first column of /proc/swaps, below its heading.
+#[must_use]
+pub fn active(root: &Root) -> BTreeSet<String> {
     let text = root.read("/proc/swaps").unwrap_or_default();
     let devices = text.lines().skip(1).filter_map(|line| line.split_ascii_whitespace().next());
     devices.map(crate::mountinfo::unescaped).collect()

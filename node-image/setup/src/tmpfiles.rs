@@ -16,7 +16,7 @@ use facts::section::Empty;
 use sys::users::Users;
 
 use crate::looked::{self, useful};
-use crate::{Finding, Report, Root, files};
+use crate::{Finding, Need, Report, Root, State, files};
 use line::{Kind, Line, Refused};
 use look::Around;
 
@@ -27,9 +27,11 @@ const DONE: &str = "/run/cooper/setup/tmpfiles";
 /// How each line stands.
 #[must_use]
 pub fn inspect(_: &Empty, root: &Root) -> Vec<Finding> {
-    let (lines, _) = read(root);
+    let (lines, refused) = read(root);
     let around = Around { is_boot: false, ..around(root) };
-    lines.iter().flat_map(|line| looked::findings(look::look(line, &around))).collect()
+    let mut found: Vec<Finding> = refused.iter().map(not_obeyed).collect();
+    found.extend(lines.iter().flat_map(|line| looked::findings(look::look(line, &around))));
+    found
 }
 
 /// Makes them true, one after the other: what a line makes, the next one finds.
@@ -49,6 +51,12 @@ pub fn apply(_: &Empty, root: &Root, report: &mut Report<'_>) {
     if let Err(error) = made.and_then(|()| fs::write(&done, "")) {
         report.note(&format_args!("cannot write {DONE}: {error}: the next run removes again"));
     }
+}
+
+fn not_obeyed(refused: &Refused) -> Finding {
+    let need = Need { by: vec![refused.place.clone()], ..useful("", "tmpfiles.d(5)") };
+    let state = State::Cannot(format!("cannot obey it: {}", refused.reason));
+    Finding { subject: refused.place.clone(), state, need }
 }
 
 fn around(root: &Root) -> Around<'_> {

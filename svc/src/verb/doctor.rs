@@ -33,7 +33,7 @@ pub fn run(args: &Doctor, context: &mut Context) -> Result<Exit, Error> {
     if let Some(root) = &args.root {
         move_below(root, context)?;
     }
-    if args.fix && args.root.is_none() && !rustix::process::geteuid().is_root() {
+    if args.fix && !rustix::process::geteuid().is_root() {
         return Err(Error::Failed("only root may set up: sudo svc doctor --fix".into()));
     }
     let look = || args.root.as_ref().map_or_else(System::running, System::below);

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use facts::{Section, Severity};
+
 use super::Case;
 use crate::finding::Verdict;
 
@@ -26,9 +28,19 @@ pub fn synchronised(case: &Case<'_>) -> Verdict {
     }
 }
 
+/// Plausible, and as set-up would leave it.
+pub fn plausible(case: &Case<'_>) -> Verdict {
+    let left = case.left(Section::Clock);
+    match (fits(case), left) {
+        (Verdict::Fails(fault), Some(_)) => Verdict::Fails(fault).set_up(Section::Clock),
+        (Verdict::Holds(_), Some(left)) => left.at_most(Severity::Warning),
+        (verdict, _) => verdict,
+    }
+}
+
 /// Not before the kernel was built, nor long after. A kernel that was built to be repeatable does
 /// not say when; then the system's files do, which may be much older than the system.
-pub fn plausible(case: &Case<'_>) -> Verdict {
+fn fits(case: &Case<'_>) -> Verdict {
     let today = day_of(SystemTime::now());
     let version = case.system.sysctl("kernel.version").unwrap_or_default();
     if let Some(built) = build_day(&version) {

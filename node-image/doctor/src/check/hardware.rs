@@ -1,21 +1,12 @@
 //! Which hardware this is, and what it lacks.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{ErrorKind, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
-};
+use std::io::ErrorKind;
 
 use facts::Machine;
-use rustix::fs::OFlags;
+use node_setup::firmware;
 
 use super::Case;
 use crate::{finding::Verdict, system::System};
-
-/// A record of the kernel's log is not longer.
-const RECORD_MAX: usize = 8192;
-/// More than any kernel's log has.
-const RECORDS_MAX: usize = 1 << 20;
 
 /// The packages that have a driver's firmware, by how the file's name begins: of Alpine, which
 /// names them for the directory, and of Debian.
@@ -81,17 +72,14 @@ pub fn describe(system: &System) -> Machine {
 
 /// Files that drivers have asked for, and that are still not there.
 pub fn firmware_missing(case: &Case<'_>) -> Verdict {
-    let log = match kernel_log(case.system) {
-        Ok(log) => log,
+    let missing = match firmware::missing(&case.system.set_up_root()) {
+        Ok(missing) => missing,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             return Verdict::NeedsRoot("the kernel's log is for root".into());
         }
         Err(error) => return Verdict::Unknown(format!("cannot read /dev/kmsg: {error}")),
     };
-    let mut missing: Vec<&str> = log.lines().filter_map(asked_in_vain).collect();
-    missing.sort_unstable();
-    missing.dedup();
-    missing.retain(|name| !is_installed(name, case.system));
+    let missing: Vec<&str> = missing.keys().map(String::as_str).collect();
     if missing.is_empty() {
         return Verdict::Holds("no driver has asked in vain".into());
     }
@@ -105,52 +93,9 @@ pub fn firmware_missing(case: &Case<'_>) -> Verdict {
     }
 }
 
-/// `… Direct firmware load for NAME failed with error -2`
-fn asked_in_vain(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once("Direct firmware load for ")?;
-    rest.split_once(" failed").map(|(name, _)| name)
-}
-
-fn is_installed(name: &str, system: &System) -> bool {
-    let release = system.kernel_release();
-    let own = system.word("/sys/module/firmware_class/parameters/path").unwrap_or_default();
-    let directories = [
-        own,
-        format!("/lib/firmware/updates/{release}"),
-        "/lib/firmware/updates".into(),
-        format!("/lib/firmware/{release}"),
-        "/lib/firmware".into(),
-    ];
-    let ends = ["", ".zst", ".xz"];
-    directories
-        .iter()
-        .filter(|directory| !directory.is_empty())
-        .any(|directory| ends.iter().any(|end| system.exists(&format!("{directory}/{name}{end}"))))
-}
-
 fn package(name: &str) -> Option<String> {
     let (_, alpine, debian) = PACKAGES.iter().find(|(start, ..)| name.starts_with(start))?;
     Some(format!("{alpine} (Alpine) or {debian} (Debian)"))
-}
-
-/// All records, one line each; a file as a whole where it is no device.
-fn kernel_log(system: &System) -> std::io::Result<String> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let path = system.path("/dev/kmsg");
-    let mut file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let mut log = Vec::new();
-    let mut record = [0_u8; RECORD_MAX];
-    for _ in 0..RECORDS_MAX {
-        match file.read(&mut record) {
-            Ok(0) => break,
-            Ok(length) => log.extend_from_slice(record.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            // The oldest record has gone while we read.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(String::from_utf8_lossy(&log).into_owned())
 }
 
 /// Some device restarts a machine that hangs.

@@ -3,6 +3,7 @@
 use std::net::ToSocketAddrs as _;
 
 use facts::{Section, Severity};
+use node_setup::State;
 
 use super::Case;
 use crate::{finding::Verdict, system::System};
@@ -17,20 +18,36 @@ const PLACEHOLDERS: [&str; 4] = [
     "ffffffff-ffff-ffff-ffff-ffffffffffff",
 ];
 
-/// A name that a node can have, and that leads to it.
+/// A name that a node can have, that set-up gives it, too, and that leads to it.
 pub fn hostname(case: &Case<'_>) -> Verdict {
     let name = case.system.sysctl("kernel.hostname").unwrap_or_default();
-    if matches!(name.as_str(), "" | "(none)" | "localhost") {
-        return Verdict::fails(format!("`{name}` is no name of a machine"))
+    let found = case.set_up(Section::Hostname);
+    let other = found.iter().find_map(|found| match &found.state {
+        State::Differs { wanted, .. } => Some(wanted),
+        State::Holds(_) | State::Cannot(_) | State::Hidden(_) => None,
+    });
+    if let Some(wrong) = facts::hostname::wrong(&name) {
+        let fault = Verdict::fails(format!("`{name}` {wrong}"));
+        return if other.is_some() { fault.set_up(Section::Hostname) } else { fault };
+    }
+    if let Some(other) = other {
+        return Verdict::fails(format!("{name}, and set-up makes it {other}"))
+            .at_most(Severity::Warning)
+            .fix("write the one that is meant into /etc/hostname, then svc doctor --fix")
             .set_up(Section::Hostname);
     }
-    if let Some(wrong) = wrong_name(&name) {
-        return Verdict::fails(format!("`{name}` {wrong}"));
+    // A name that was meant, and is none.
+    if let Some(State::Cannot(reason)) = found.first().map(|found| &found.state) {
+        return Verdict::fails(reason).at_most(Severity::Warning);
     }
-    if in_hosts(&name, case.system) {
+    leads_somewhere(name, case.system)
+}
+
+fn leads_somewhere(name: String, system: &System) -> Verdict {
+    if in_hosts(&name, system) {
         return Verdict::Holds(name);
     }
-    if !case.system.is_running() {
+    if !system.is_running() {
         return Verdict::Holds(format!("{name}, which is not in /etc/hosts"));
     }
     if (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some()) {
@@ -39,24 +56,6 @@ pub fn hostname(case: &Case<'_>) -> Verdict {
     Verdict::fails(format!("`{name}` leads to no address"))
         .at_most(Severity::Warning)
         .fix(format!("echo '127.0.1.1 {name}' >> /etc/hosts"))
-}
-
-/// What RFC 1123, as Kubernetes reads it, has against a name.
-fn wrong_name(name: &str) -> Option<&'static str> {
-    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
-    if name.len() > 253 || name.split('.').any(|label| label.len() > 63) {
-        return Some("is too long");
-    }
-    if name.chars().any(|letter| letter.is_ascii_uppercase()) {
-        return Some("has capital letters");
-    }
-    let is_label = |label: &str| {
-        label.starts_with(plain)
-            && label.ends_with(plain)
-            && label.chars().all(|letter| plain(letter) || letter == '-')
-    };
-    let is_wrong = !name.split('.').all(is_label);
-    is_wrong.then_some("is no host name: a-z, 0-9, and - and . between them")
 }
 
 fn in_hosts(name: &str, system: &System) -> bool {
@@ -69,18 +68,22 @@ fn in_hosts(name: &str, system: &System) -> bool {
 
 /// One of its own, and the same after each boot.
 pub fn machine_id(case: &Case<'_>) -> Verdict {
-    let Some(id) = case.system.word(MACHINE_ID) else {
-        return Verdict::fails(format!("there is no {MACHINE_ID}")).set_up(Section::MachineId);
+    let state = case.set_up(Section::MachineId).pop().map(|found| found.state);
+    let id = match (state, case.system.word(MACHINE_ID)) {
+        (Some(State::Holds(id)), _) => id,
+        (_, None) => {
+            return Verdict::fails(format!("there is no {MACHINE_ID}")).set_up(Section::MachineId);
+        }
+        (Some(State::Differs { is, .. }), Some(_)) if is != "none" => {
+            return Verdict::fails(format!("{MACHINE_ID} is {is} alone"))
+                .at_most(Severity::Warning)
+                .set_up(Section::MachineId);
+        }
+        (_, Some(text)) => {
+            return Verdict::fails(format!("{MACHINE_ID} says `{text}`, which is no identity"))
+                .set_up(Section::MachineId);
+        }
     };
-    let is_hex = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if matches!(id.as_str(), "" | "uninitialized") {
-        return Verdict::fails(format!("{MACHINE_ID} says `{id}`")).set_up(Section::MachineId);
-    }
-    if !is_hex || id.bytes().all(|byte| byte == b'0') {
-        return Verdict::fails(format!("{MACHINE_ID} says `{id}`, which is no identity"))
-            .fix(format!("rm {MACHINE_ID}, then `svc start machine-id`"))
-            .set_up(Section::MachineId);
-    }
     // Only root may read it.
     let uuid = case.system.word(PRODUCT_UUID).unwrap_or_default().to_lowercase();
     if PLACEHOLDERS.contains(&uuid.as_str()) {
@@ -97,11 +100,15 @@ mod tests {
     use super::*;
     use crate::system::testing::Machine;
 
-    fn named(name: &str) -> Verdict {
-        let machine = Machine::new()
+    fn machine(name: &str) -> Machine {
+        Machine::new()
             .file("/proc/sys/kernel/hostname", &format!("{name}\n"))
-            .file("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 N1.example n1 # n2\n");
-        ask("hostname", &machine, &[])
+            .file("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 N1.example n1 # n2\n")
+    }
+
+    /// One that was given this name, and has it.
+    fn named(name: &str) -> Verdict {
+        ask("hostname", &machine(name).file("/etc/hostname", name), &[])
     }
 
     #[test]
@@ -109,17 +116,21 @@ mod tests {
         assert_eq!(named("n1"), Verdict::Holds("n1".into()));
         assert_eq!(named("n1.example"), Verdict::Holds("n1.example".into()));
         assert_eq!(named("n2"), Verdict::Holds("n2, which is not in /etc/hosts".into()));
-        for none in ["", "(none)", "localhost"] {
-            assert_eq!(fault(named(none)).set_up, Some(Section::Hostname));
+        for wrong in ["", "(none)", "localhost", "Node", "a_b", "\u{fc}", &"a".repeat(64)] {
+            let fault = fault(named(wrong));
+            assert_eq!(fault.set_up, Some(Section::Hostname), "{wrong}");
+            assert!(fault.found.starts_with(&format!("`{wrong}` ")), "{wrong}");
         }
-        assert_eq!(named("Node"), Verdict::fails("`Node` has capital letters"));
-        assert_eq!(
-            fault(named(&"a".repeat(64))).found,
-            format!("`{}` is too long", "a".repeat(64))
-        );
-        for wrong in ["a_b", "-a", "a-", "a..b", ".a", "ü"] {
-            assert!(fault(named(wrong)).found.contains("is no host name"), "{wrong}");
-        }
+    }
+
+    /// The next boot would give it another one: kubelet would register another node.
+    #[test]
+    fn a_name_is_that_of_the_next_boot() {
+        let other = fault(ask("hostname", &machine("n1").file("/etc/hostname", "n7"), &[]));
+        assert_eq!(other.found, "n1, and set-up makes it n7");
+        assert_eq!((other.at_most, other.set_up), (Severity::Warning, Some(Section::Hostname)));
+        let nobody = fault(ask("hostname", &machine("n1"), &[]));
+        assert!(nobody.found.starts_with("n1, and set-up makes it cooper-"), "{nobody:?}");
     }
 
     const ID: &str = "0123456789abcdef0123456789abcdef";

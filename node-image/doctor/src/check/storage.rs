@@ -2,18 +2,22 @@
 
 use std::path::Path;
 
-use facts::Section;
+use facts::{Section, Severity};
+use node_setup::swap;
 
 use super::{Case, daemon::KubeletConfig};
 use crate::finding::Verdict;
 
 /// None, unless this node has chosen to live with it.
 pub fn swap(case: &Case<'_>) -> Verdict {
-    let Ok(text) = case.system.text("/proc/swaps") else {
+    if !case.system.exists("/proc/swaps") {
         return Verdict::Holds("the kernel has no swap".into());
-    };
-    let used: Vec<&str> =
-        text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    }
+    let is_wanted = case.node.settings.swap;
+    if let Some(off) = case.left(Section::Swap).filter(|_| is_wanted) {
+        return off.at_most(Severity::Warning);
+    }
+    let used: Vec<String> = swap::active(&case.system.set_up_root()).into_iter().collect();
     if used.is_empty() {
         return Verdict::Holds("none is used".into());
     }
@@ -27,7 +31,7 @@ pub fn swap(case: &Case<'_>) -> Verdict {
     }
     let fault = Verdict::fails(found);
     // Set-up switches it off unless node.toml wants it.
-    if case.node.settings.swap { fault } else { fault.set_up(Section::Swap) }
+    if is_wanted { fault } else { fault.set_up(Section::Swap) }
 }
 
 /// The type of the file system that a path is on, or will be on.
@@ -117,8 +121,6 @@ pub fn hugepages(case: &Case<'_>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use facts::Severity;
-
     use super::super::ask;
     use super::*;
     use crate::{finding::Fault, system::testing::Machine};

@@ -39,10 +39,7 @@ impl Process {
 
     /// The hard limit of open files.
     pub fn nofile_max(&self, system: &System) -> Option<u64> {
-        let limits = system.text(&self.file("limits")).ok()?;
-        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-        let hard = line.split_whitespace().nth(1)?;
-        if hard == "unlimited" { Some(u64::MAX) } else { hard.parse().ok() }
+        node_setup::limits::hard(&self.pid, "nofile", &system.set_up_root())
     }
 
     /// A value of its `status`.

@@ -64,7 +64,7 @@ where
     for request in &wanted {
         match look(request, &catalog).state {
             State::Holds(_) => report.holds(),
-            State::Cannot(reason) => {
+            State::Cannot(reason) | State::Hidden(reason) => {
                 report
                     .failed(&format_args!("cannot load {}: {reason}", request.name), &request.need);
             }

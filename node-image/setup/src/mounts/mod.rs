@@ -83,7 +83,7 @@ pub fn apply(table: &Mounts, root: &Root, report: &mut Report<'_>) {
             (State::Cannot(_), _) if entry.optional && !is_mounted(entry, &mounts) => {
                 unknown.push(entry.at.as_str());
             }
-            (State::Cannot(reason), _) => {
+            (State::Cannot(reason) | State::Hidden(reason), _) => {
                 report.failed(&format_args!("cannot mount {}: {reason}", entry.at), &need);
             }
         }

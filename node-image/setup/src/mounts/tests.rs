@@ -70,7 +70,7 @@ fn what_this_kernel_does_not_have_is_told_from_what_is_not_mounted() {
     assert!(matches!(state(entry("/dev/shm", "tmpfs", ""), &root), State::Differs { .. }));
     let reason = |entry: Mount| match state(entry, &root) {
         State::Cannot(reason) => reason,
-        other @ (State::Holds(_) | State::Differs { .. }) => panic!("{other:?}"),
+        other @ (State::Holds(_) | State::Differs { .. } | State::Hidden(_)) => panic!("{other:?}"),
     };
     assert_eq!(reason(entry("/x", "nfsd", "")), "this kernel has no such file system");
     let absent = reason(entry("/sys/fs/bpf", "bpf", ""));

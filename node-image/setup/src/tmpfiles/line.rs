@@ -89,8 +89,10 @@ pub struct Owner {
 /// Why a line counts for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    place: String,
-    reason: String,
+    /// `FILE:LINE`.
+    pub place: String,
+    /// Why.
+    pub reason: String,
 }
 
 impl fmt::Display for Refused {

@@ -1,6 +1,7 @@
 //! How what a line is about stands.
 
 use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use sys::users::Users;
@@ -79,7 +80,13 @@ fn paths(line: &Line, root: &Root) -> Vec<String> {
 }
 
 fn look_at(line: &Line, path: &str, around: &Around<'_>) -> Result<Vec<Looked<Step>>, String> {
-    let is = fs::symlink_metadata(around.root.path(path)).ok();
+    let is = match fs::symlink_metadata(around.root.path(path)) {
+        Ok(is) => Some(is),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Ok(vec![hidden(line, path)]);
+        }
+        Err(_) => None,
+    };
     let Line { kind, argument, .. } = line;
     match kind {
         Kind::Keep => Ok(Vec::new()),
@@ -205,7 +212,13 @@ fn difference(line: &Line, path: &str, is: &Metadata, wanted: Attributes) -> Loo
 
 fn writing(line: &Line, path: &str, around: &Around<'_>) -> Vec<Looked<Step>> {
     let text = unescaped(&line.argument);
-    let is = fs::read(around.root.path(path)).unwrap_or_default();
+    let is = match fs::read(around.root.path(path)) {
+        Ok(is) => is,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return vec![hidden(line, path)];
+        }
+        Err(_) => Vec::new(),
+    };
     // The kernel's files end in a newline that nobody writes.
     let is_so = match line.plus {
         true => !around.is_boot || is.ends_with(&text),
@@ -221,6 +234,10 @@ fn writing(line: &Line, path: &str, around: &Around<'_>) -> Vec<Looked<Step>> {
         length => format!("{length} bytes"),
     };
     vec![Looked::differs(path, is, wanted, need(line), step)]
+}
+
+fn hidden(line: &Line, path: &str) -> Looked<Step> {
+    Looked::hidden(path, "it is for root", need(line))
 }
 
 fn removal(

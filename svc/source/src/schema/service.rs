@@ -28,6 +28,7 @@ pub(super) const SECTIONS: &[&str] = &[
     "cgroups",
     "modules",
     "sysctl",
+    "filesystems",
     "hostname",
     "machine-id",
     "limits",
@@ -37,7 +38,6 @@ pub(super) const SECTIONS: &[&str] = &[
     "firmware",
     "tmpfiles",
     "swap",
-    "filesystems",
 ];
 
 /// In the order of `docs/services.md`.

@@ -160,3 +160,12 @@ fn a_contradiction_is_told_instead() {
     let (exit, _) = ask(&mut Tree::new(), args(&["k3s-server", "kubeadm"], None));
     assert_eq!(exit.unwrap_err().exit(), Exit::Invalid);
 }
+
+/// Set-up speaks to the kernel that runs; a directory has none.
+#[test]
+fn a_directory_is_not_set_up() {
+    use clap::Parser as _;
+    let typed = |words: &str| crate::args::Svc::try_parse_from(words.split(' ')).is_ok();
+    assert!(typed("svc doctor --fix") && typed("svc doctor --root /mnt"));
+    assert!(!typed("svc doctor --fix --root /mnt"));
+}
