@@ -81,6 +81,7 @@ pub fn the_host_is_set_up(guest: &mut Guest) {
     assert!(addresses.contains("127.0.0.1/8") && addresses.contains("::1/128"), "{addresses}");
     // Debian's sshd asks for it in its tmpfiles.d.
     guest.run("test -d /run/sshd");
+    assert_eq!(guest.run("readlink /var/run"), "/run\n");
     // A seed is used once: each time there is another, and what was there counts.
     let seed = "sha256sum /var/lib/seedrng/seed.credit";
     let before = guest.run(seed);
