@@ -41,6 +41,8 @@ pub mod tmpfiles;
 mod tools;
 
 use std::convert::Infallible;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 
 use facts::Section;
 use facts::section::Empty;
@@ -120,12 +122,30 @@ pub fn inspect(section: Section, json: &str, root: &Root) -> Result<Vec<Finding>
     })
 }
 
-/// Makes a section of the table, as JSON, true. The exit code.
+/// Makes a section of the table, as JSON, true, as a service of the node: what it has failed for
+/// is in `svc status`. The exit code.
 ///
 /// # Errors
 /// If it is no such table.
 pub fn apply(section: Section, json: &str, root: &Root) -> Result<u8, Error> {
-    apply_to(section, json, root, &mut std::io::stdout())
+    let mut out = std::io::stdout();
+    let report = report_on(section, json, root, &mut out)?;
+    if let Some(failure) = report.failure() {
+        tell(&failure);
+    }
+    Ok(report.finish())
+}
+
+/// Tells `supervise`. Nobody gives a oneshot the address of its socket, because what a oneshot
+/// leaves behind (a container's shim) would have it, too; but this program knows it.
+fn tell(failure: &str) {
+    let run = std::env::var_os("COOPER_RUN").map_or_else(|| wire::paths::RUN.into(), PathBuf::from);
+    let socket = UnixDatagram::unbound();
+    // A machine that another init has booted has nobody who listens; the log has it as well.
+    let _ = socket.and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        socket.send_to(format!("STATUS={failure}").as_bytes(), run.join(wire::paths::NOTIFY))
+    });
 }
 
 /// The same, with what it says going to `out`.
@@ -138,6 +158,15 @@ pub fn apply_to(
     root: &Root,
     out: &mut dyn std::io::Write,
 ) -> Result<u8, Error> {
+    Ok(report_on(section, json, root, out)?.finish())
+}
+
+fn report_on<'a>(
+    section: Section,
+    json: &str,
+    root: &Root,
+    out: &'a mut dyn std::io::Write,
+) -> Result<Report<'a>, Error> {
     let mut report = Report::new(section.name(), out);
     match section {
         Section::Cgroups => cgroups::apply(&table(section, json)?, root, &mut report),
@@ -155,7 +184,7 @@ pub fn apply_to(
         Section::Swap => swap::apply(&table(section, json)?, root, &mut report),
         Section::Filesystems => filesystems::apply(&table(section, json)?, root, &mut report),
     }
-    Ok(report.finish())
+    Ok(report)
 }
 
 /// Keeps a section true from now on, until it is killed. Only `sysctl` has something to watch.

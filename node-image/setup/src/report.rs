@@ -5,6 +5,8 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use wire::state::STATUS_MAX;
+
 use crate::{DONE, FAILED, Need};
 
 /// The lines of one run, and how it ends.
@@ -14,13 +16,14 @@ pub struct Report<'a> {
     held: usize,
     changed: usize,
     failed: usize,
-    is_failure: bool,
+    /// What a run has failed for.
+    needed: Vec<String>,
 }
 
 impl<'a> Report<'a> {
     /// The report of a section.
     pub fn new(section: &'static str, out: &'a mut dyn Write) -> Self {
-        Self { section, out, held: 0, changed: 0, failed: 0, is_failure: false }
+        Self { section, out, held: 0, changed: 0, failed: 0, needed: Vec::new() }
     }
 
     /// An entry holds: it is only counted.
@@ -41,7 +44,9 @@ impl<'a> Report<'a> {
     pub fn failed(&mut self, what: &dyn Display, need: &Need) {
         self.failed = self.failed.saturating_add(1);
         let level = if need.is_optional { "info" } else { "warning" };
-        self.is_failure |= !need.is_optional;
+        if !need.is_optional {
+            self.needed.push(what.to_string());
+        }
         self.line(&format_args!("{level}: {what}{need}"));
     }
 
@@ -50,19 +55,44 @@ impl<'a> Report<'a> {
         self.line(&format_args!("info: {what}"));
     }
 
+    /// What the run has failed for, as short as `supervise` keeps it: by name, and with the reason
+    /// if it is one thing only.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let what =
+            |text: &String| text.split_once(": ").map_or(text.as_str(), |it| it.0).to_owned();
+        match self.needed.as_slice() {
+            [] => None,
+            [one] => Some(short(one)),
+            many => Some(short(&many.iter().map(what).collect::<Vec<_>>().join("; "))),
+        }
+    }
+
     /// Says the sum. The exit code.
     #[must_use]
-    pub fn finish(self) -> u8 {
-        let Self { held, changed, failed, is_failure, .. } = self;
-        let mut this = self;
-        this.line(&format_args!("{changed} changed, {held} already so, {failed} could not"));
-        if is_failure { FAILED } else { DONE }
+    pub fn finish(mut self) -> u8 {
+        let Self { held, changed, failed, .. } = self;
+        self.line(&format_args!("{changed} changed, {held} already so, {failed} could not"));
+        if self.needed.is_empty() { DONE } else { FAILED }
     }
 
     fn line(&mut self, text: &dyn Display) {
         // One write for each line. Whoever reads it no longer does not stop the set-up.
         let _ = self.out.write_all(format!("{}: {text}\n", self.section).as_bytes());
     }
+}
+
+/// What is cut off is seen to be.
+fn short(text: &str) -> String {
+    const CUT: &str = "…";
+    if text.len() <= STATUS_MAX {
+        return text.to_owned();
+    }
+    let mut end = STATUS_MAX.saturating_sub(CUT.len());
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    format!("{}{CUT}", text.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -102,5 +132,20 @@ mod tests {
         let (code, text) = said(|report| report.failed(&what, &need(false)));
         assert_eq!(code, FAILED);
         assert!(text.starts_with("sysctl: warning: cannot set a.b: no such key (rou"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_is_told_in_one_line() {
+        let mut out = Vec::new();
+        let mut report = Report::new("modules", &mut out);
+        report.failed(&"cannot load a: whatever", &need(true));
+        assert_eq!(report.failure(), None);
+        report.failed(&"cannot load b: it is not there", &need(false));
+        assert_eq!(report.failure().unwrap(), "cannot load b: it is not there");
+        report.failed(&"cannot load c: nor is it", &need(false));
+        assert_eq!(report.failure().unwrap(), "cannot load b; cannot load c");
+        report.failed(&"ä".repeat(50), &need(false));
+        let failure = report.failure().unwrap();
+        assert!(failure.len() <= STATUS_MAX && failure.ends_with("ä…"), "{failure}");
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn own(world: &impl World, service: &Service, record: &Record) -> Str
 /// The state of another service in few words, for the end of a sentence about a third one.
 fn brief(world: &impl World, service: &Service, record: &Record) -> String {
     let ago = || duration(world.now_us().saturating_sub(record.since_us));
-    let how = record.unit.last.map(cause_text).unwrap_or_default();
+    let how = how(service, record);
     match record.unit.state {
         State::Backoff { until } => {
             format!("failed {} ago ({how}), {}", ago(), restart(world, until))
@@ -76,7 +76,7 @@ fn brief(world: &impl World, service: &Service, record: &Record) -> String {
 
 /// What a service does, or did last, by itself.
 fn going(world: &impl World, service: &Service, record: &Record) -> String {
-    let how = record.unit.last.map(cause_text).unwrap_or_default();
+    let how = how(service, record);
     match record.unit.state {
         State::Down => down(record),
         State::Spawning { deadline, .. } => {
@@ -136,6 +136,18 @@ fn going(world: &impl World, service: &Service, record: &Record) -> String {
         State::Ended => format!("{how}; that was its end, as its restart policy says"),
         State::Failed => format!("{how}; it is not started again by itself"),
         State::Skipped { condition } => unmet(service, condition),
+    }
+}
+
+/// How its last life ended. What a oneshot said of itself is about that end; what a longrun last
+/// said may be about better times.
+fn how(service: &Service, record: &Record) -> String {
+    let how = record.unit.last.map(cause_text).unwrap_or_default();
+    let said = record.status.as_str();
+    let is_own_end = matches!(record.unit.last, Some(Cause::Exited(_)));
+    match &service.kind {
+        graph::Kind::Oneshot(_) if is_own_end && !said.is_empty() => format!("{how}: {said}"),
+        graph::Kind::Oneshot(_) | graph::Kind::Longrun(_) | graph::Kind::Bundle(_) => how,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records in, sentences out.
 #![expect(clippy::arithmetic_side_effects, reason = "small constants, in tests")]
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 
 use engine::Wait;
 use graph::{
@@ -144,6 +144,25 @@ fn a_waiting_service_tells_the_root_cause() {
             ("containerd".into(), String::from("exit 1, 12 s ago; restart in 8 s")),
         ]
     );
+}
+
+/// What a oneshot said before it failed is the reason, for itself and for who waits for it; what a
+/// longrun said may have been true only then.
+#[test]
+fn a_oneshot_that_failed_gives_its_own_reason() {
+    let status = crate::state::Status::new("cannot load x: it is not there");
+    let failed = Record { status, ..record(unit::State::Failed, exited(111), 12) };
+    let mut world = chain_of_three(failed);
+    let why = describe(&world, ServiceId(0)).unwrap().why;
+    assert_eq!(why, "exit 111; it is not started again by itself");
+    let service = &mut world.services[0];
+    let graph::Kind::Longrun(process) = service.kind.clone() else { panic!("it was one") };
+    service.kind = graph::Kind::Oneshot(process);
+    let why = describe(&world, ServiceId(0)).unwrap().why;
+    let reason = "exit 111: cannot load x: it is not there";
+    assert_eq!(why, format!("{reason}; it is not started again by itself"));
+    let why = describe(&world, ServiceId(1)).unwrap().why;
+    assert_eq!(why, format!("for containerd: failed 12 s ago ({reason})"));
 }
 
 /// Each state is told in the words of its service.
