@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use graph::{Graph, ServiceId};
 
-use crate::node::{CHOICE, node};
+use crate::node::{CHOICE, node, shipped};
 
 /// What nodes are made of; each has other paths from one service to the next.
 const NODES: [&[&str]; 4] = [
@@ -89,6 +89,18 @@ fn each_pair_is_ordered_in_each_node() {
         }
     }
     assert_eq!(seen.len(), AFTER.len(), "a pair that no node has shows nothing");
+}
+
+/// A node is mended over its network, whichever module its kernel lacks: what cannot be had is
+/// said, and holds nobody up.
+#[test]
+fn nobody_stays_down_for_a_module_or_a_parameter() {
+    let graph = shipped();
+    for service in &graph.services {
+        for name in service.requires.iter().map(|id| name(&graph, *id)) {
+            assert!(!["modules", "sysctl"].contains(&name), "{} requires {name}", service.name);
+        }
+    }
 }
 
 /// What `default` brings up.
