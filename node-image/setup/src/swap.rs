@@ -2,6 +2,8 @@
 //! it on.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -57,7 +59,9 @@ fn unwanted(device: String) -> Looked<Step> {
 fn wanted(entry: Entry, active: &BTreeSet<String>, root: &Root) -> Looked<Step> {
     let need = useful("/etc/fstab", "node.toml: [setup] swap");
     let subject = format!("swap {}", entry.device);
-    match active.contains(&device(&entry.device, root)) {
+    let is_on = active.contains(&device(&entry.device, root))
+        || active.iter().any(|device| is_called(device, &entry.device, root));
+    match is_on {
         true => Looked::holds(subject, "on", need),
         false => Looked::differs(subject, "off", "on", need, Step::On(entry)),
     }
@@ -75,6 +79,28 @@ fn device(name: &str, root: &Root) -> String {
     let below = root.path("/").canonicalize().unwrap_or_default();
     let target = target.and_then(|it| it.strip_prefix(below).map(Path::to_owned).ok());
     target.map_or(link, |target| format!("/{}", target.display()))
+}
+
+/// Whether swap space has this name in its own header (`union swap_header` of linux/swap.h): where
+/// no udev makes links of the names, it is all there is to go by.
+fn is_called(device: &str, name: &str, root: &Root) -> bool {
+    let mut header = [0; 1068];
+    let file = File::open(root.path(device));
+    if file.and_then(|file| file.read_exact_at(&mut header, 0)).is_err() {
+        return false;
+    }
+    let Some((kind, wanted)) = name.split_once('=') else { return false };
+    let wanted = wanted.trim_matches('"');
+    let field = |at: std::ops::Range<usize>| header.get(at).unwrap_or_default();
+    match kind {
+        "UUID" => {
+            let digits = |text: &str| text.replace('-', "").to_ascii_lowercase();
+            let own: String = field(1036..1052).iter().map(|byte| format!("{byte:02x}")).collect();
+            digits(wanted) == own
+        }
+        "LABEL" => field(1052..1068).split(|byte| *byte == 0).next() == Some(wanted.as_bytes()),
+        _ => false,
+    }
 }
 
 /// What is used: the first column of /proc/swaps, below its heading.
@@ -119,5 +145,15 @@ mod tests {
         let link = machine.root().path("/dev/disk/by-uuid/77");
         std::os::unix::fs::symlink("../../sda2", link).unwrap();
         assert!(states(true, &machine).into_iter().all(|(_, holds)| holds));
+    }
+
+    #[test]
+    fn where_no_link_says_so_the_swap_space_itself_does() {
+        let header = "\0".repeat(1036) + &"A".repeat(16) + "extra\0\0\0\0\0\0\0\0\0\0\0";
+        let fstab = "UUID=41414141-4141-4141-4141-414141414141 none swap sw\n\
+                     LABEL=extra none swap sw\nLABEL=extr none swap sw\nUUID=77 none swap sw\n";
+        let files = [("/proc/swaps", SWAPS), ("/etc/fstab", fstab), ("/dev/sda2", &*header)];
+        let holds = states(true, &Machine::new(&files)).into_iter().map(|(_, holds)| holds);
+        assert_eq!(holds.collect::<Vec<_>>(), [true, true, false, false]);
     }
 }
