@@ -25,7 +25,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use node_image::initramfs::{self, Packing};
+use node_image::initramfs;
+use node_image::packing::Packing;
 use node_image::tree::{Entry, Tree};
 use node_image::vm::Boot;
 
