@@ -42,7 +42,7 @@ pub struct Ring {
     lost: u64,
 }
 
-/// One message. `kind` is 0 for an exit, `PING`, or a request's number.
+/// One message. `kind` is 0 for an exit, `PING`, `FORWARD`, or a request's number.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 struct Slot {
@@ -55,6 +55,8 @@ struct Slot {
 
 const EXIT: u64 = 0;
 const PING: u64 = 0x100;
+/// A signal for the main service; its number is in `status`.
+const FORWARD: u64 = 0x101;
 
 impl Slot {
     const EMPTY: Self = Self { cpu_us: 0, maxrss_kib: 0, pid: 0, status: 0, kind: EXIT };
@@ -62,6 +64,15 @@ impl Slot {
     fn request(self) -> Option<Request> {
         let kind = u8::try_from(self.kind).ok()?;
         Request::from_byte(kind)
+    }
+
+    /// Whether it must not fall out.
+    fn is_kept(self) -> bool {
+        self.kind == FORWARD || self.request().is_some()
+    }
+
+    fn is_same(self, other: Self) -> bool {
+        (self.kind, self.status) == (other.kind, other.status)
     }
 }
 
@@ -80,16 +91,25 @@ impl Ring {
 
     /// Keeps a request; returns the number whose acknowledgement means that it was taken.
     pub fn push_request(&mut self, request: Request) -> u64 {
+        self.push_kept(Slot { kind: u64::from(request.byte()), ..Slot::EMPTY })
+    }
+
+    /// The same for a signal that the main service may get.
+    pub fn push_forward(&mut self, signal: u8) -> u64 {
+        self.push_kept(Slot { kind: FORWARD, status: i32::from(signal), ..Slot::EMPTY })
+    }
+
+    fn push_kept(&mut self, slot: Slot) -> u64 {
         let mut waiting = 0_usize;
         for number in self.kept() {
-            if self.slot(number).request() == Some(request) {
+            if self.slot(number).is_same(slot) {
                 waiting = waiting.saturating_add(1);
                 if number > self.sent || waiting >= REPEATS_MAX {
                     return number;
                 }
             }
         }
-        self.push(Slot { kind: u64::from(request.byte()), ..Slot::EMPTY });
+        self.push(slot);
         self.last
     }
 
@@ -121,6 +141,9 @@ impl Ring {
         let slot = self.slot(seq);
         Some(match (slot.kind, slot.request()) {
             (PING, _) => FromInit::Ping { seq },
+            (FORWARD, _) => {
+                FromInit::Forwarded { seq, signal: u8::try_from(slot.status).unwrap_or(0) }
+            }
             (_, Some(request)) => FromInit::Signalled { seq, request },
             (_, None) => FromInit::Exited {
                 seq,
@@ -197,7 +220,7 @@ impl Ring {
             // two loses nothing but the message itself, which was not yet reaped.
             self.last = number;
             let Some(fallen) = fallen else { return };
-            if old.request().is_none() {
+            if !old.is_kept() {
                 self.lost = fallen;
                 return;
             }
@@ -326,6 +349,24 @@ mod tests {
         // It may have been acted upon by now: this one asks for more.
         assert_ne!(ring.push_request(Request::Reload), first);
         assert_eq!(count(&mut ring), 1);
+    }
+
+    #[test]
+    fn signals_are_repeated_each_by_its_number() {
+        let mut ring = Ring::new();
+        let hangup = ring.push_forward(1);
+        assert_eq!(ring.push_forward(1), hangup, "not sent yet: one is enough");
+        assert_ne!(ring.push_forward(15), hangup);
+        for pid in 0..u32::try_from(3 * CAPACITY).unwrap() {
+            ring.push_exit(exit(pid));
+        }
+        let mut signals = [0; 2];
+        send_all(&mut ring, |message| {
+            if let FromInit::Forwarded { signal, .. } = message {
+                signals = [signals[1], signal];
+            }
+        });
+        assert_eq!(signals, [1, 15]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! On a machine these are busybox's (`halt`, `poweroff`, `reboot` send USR1, USR2, TERM to PID 1),
 //! and systemd's real-time ones, which container managers and `kill -RTMIN+n 1` use. In a
-//! container or a subtree every signal that people end a process with ends the tree.
+//! container or a subtree every signal that people end a process with ends the tree; where there
+//! is a main service, the others are for it, too.
 
 use wire::link::{Request, Role};
 
@@ -72,6 +73,20 @@ pub fn all() -> impl Iterator<Item = i32> {
     TABLE.into_iter().map(|row| row.0)
 }
 
+/// The signals that init waits for where there is a main service that they may be for: all that
+/// can be caught, but those by which the kernel tells init itself of something: its own faults, a
+/// child, a terminal or a pipe that is not its own.
+pub fn all_for_main() -> impl Iterator<Item = i32> {
+    (1..=LAST).filter(|signal| !NEVER.contains(signal))
+}
+
+/// The highest signal.
+const LAST: i32 = 64;
+
+/// QUIT's neighbours ILL, TRAP, ABRT, BUS and FPE; KILL, SEGV and PIPE; CHLD and STOP; TTIN and
+/// TTOU; SYS; 32 and 33 are the C library's own.
+const NEVER: [i32; 15] = [4, 5, 6, 7, 8, 9, 11, 13, 17, 19, 21, 22, 31, 32, 33];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +115,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_ends_a_tree_with_a_main_service_ends_one_without() {
+        for signal in all_for_main() {
+            let ending = wire::link::ending(u8::try_from(signal).unwrap());
+            let without = meaning(Role::Container, signal);
+            assert!(ending.is_none() || ending.map(Meaning::Ask) == without, "signal {signal}");
+        }
+        // Nobody means the end of everything by these where there is somebody else to get them.
+        for signal in [SIGHUP, SIGUSR1, SIGUSR2] {
+            assert_eq!(wire::link::ending(u8::try_from(signal).unwrap()), None);
+        }
+        assert_eq!(all().filter(|signal| !all_for_main().any(|one| one == *signal)).count(), 0);
     }
 
     #[test]

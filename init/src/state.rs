@@ -25,7 +25,8 @@ pub struct State {
     role: u32,
     /// A dead child whose exit is in the ring, and which is about to be reaped; 0: none.
     pub burying: u32,
-    unused: u32,
+    /// Whether there is a main service, which signals are for; 0: there is none.
+    has_main: u32,
     /// When the first instruction ran.
     boot: Instant,
     /// Descriptors of the program, by number; 0: none.
@@ -155,15 +156,16 @@ const SIGKILL: i32 = 9;
 
 /// Changes with the layout of [`State`]: raise the last digits when the size does not tell.
 #[expect(clippy::as_conversions, reason = "no other conversion is const; usize fits")]
-const LAYOUT: u64 = 0x434f_4f50_0001_0001 ^ ((size_of::<State>() as u64) << 16);
+const LAYOUT: u64 = 0x434f_4f50_0001_0002 ^ ((size_of::<State>() as u64) << 16);
 
 impl State {
     /// Fills in what is not zero at first.
-    pub fn begin(&mut self, pid: u32, role: Role, boot: Instant) {
+    pub fn begin(&mut self, pid: u32, role: Role, boot: Instant, has_main: bool) {
         self.layout = LAYOUT;
         self.pid = pid;
         self.role = u32::from(role.byte());
         self.boot = boot;
+        self.has_main = u32::from(has_main && role != Role::Machine);
     }
 
     /// Whether this is a state of the process with this id, written by this program.
@@ -176,6 +178,12 @@ impl State {
     #[must_use]
     pub fn role(&self) -> Role {
         self.known_role().unwrap_or(Role::Subtree)
+    }
+
+    /// Whether there is a main service, which signals and terminal are for.
+    #[must_use]
+    pub fn has_main(&self) -> bool {
+        self.has_main != 0
     }
 
     /// When the first instruction ran.
@@ -309,8 +317,12 @@ impl State {
 
     fn signalled(&mut self, now: Instant, signal: i32) -> Action {
         match signals::meaning(self.role(), signal) {
-            None => Action::Nothing,
             Some(Meaning::Act(request)) => self.end(Shutdown::now(request)),
+            None | Some(Meaning::Ask(_)) if self.has_main() => {
+                self.forward(now, signal);
+                Action::Nothing
+            }
+            None => Action::Nothing,
             Some(Meaning::Ask(request)) => {
                 if signal == signals::SIGINT && self.shutdown.insists(now, self.role()) {
                     return self.end(Shutdown::now(request));
@@ -319,6 +331,14 @@ impl State {
                 self.shutdown.ask(now, request, seq);
                 Action::Nothing
             }
+        }
+    }
+
+    fn forward(&mut self, now: Instant, signal: i32) {
+        let Ok(signal) = u8::try_from(signal) else { return };
+        let seq = self.ring.push_forward(signal);
+        if let Some(request) = wire::link::ending(signal) {
+            self.shutdown.ask(now, request, seq);
         }
     }
 

@@ -5,8 +5,10 @@ use graph::{
     RestartPolicy, RestartSpec, RunSpec, SHUTDOWN_BUDGET_MS, Service, StopSpec,
 };
 
-/// The service's name.
-const NAME: &str = "main";
+use crate::container::MAIN;
+
+/// The signal that came.
+const ANY_SIGNAL: u8 = 0;
 /// From clone to exec, on a disk that may have to wake up first.
 const START_TIMEOUT_MS: u32 = 120_000;
 /// The command gets this long to end.
@@ -15,9 +17,9 @@ const STOP_TIMEOUT_MS: u32 = 10_000;
 /// The graph of a tree that ends when `command` does, with its exit status.
 pub fn graph(command: &[String]) -> Graph {
     let service = Service {
-        name: NAME.into(),
+        name: MAIN.into(),
         description: "The command that this tree is for".into(),
-        kind: Kind::Longrun(process(command.to_vec(), std::env::vars().collect())),
+        kind: Kind::Longrun(process(command.to_vec(), Vec::new())),
         requires: Vec::new(),
         wants: Vec::new(),
         after: Vec::new(),
@@ -43,7 +45,7 @@ pub fn process(exec: Vec<String>, variables: Vec<(String, String)>) -> Process {
         finish_timeout_ms: 0,
         stop: StopSpec {
             exec: Vec::new(),
-            signal: 15,
+            signal: ANY_SIGNAL,
             timeout_ms: STOP_TIMEOUT_MS,
             kill: KillMode::Mixed,
         },
@@ -53,7 +55,7 @@ pub fn process(exec: Vec<String>, variables: Vec<(String, String)>) -> Process {
         watchdog_ms: 0,
         run: RunSpec::default(),
         environment: Environment { variables, files: Vec::new() },
-        cgroup: CgroupSpec { path: format!("system/{NAME}"), ..CgroupSpec::default() },
+        cgroup: CgroupSpec { path: format!("system/{MAIN}"), ..CgroupSpec::default() },
         log: LogSpec {
             to: LogTo::Console,
             file_size_max: 0,

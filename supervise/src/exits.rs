@@ -90,6 +90,10 @@ impl Shell<'_> {
                     self.hear_request(request);
                     self.world.link.handled(seq);
                 }
+                FromInit::Forwarded { seq, signal } => {
+                    self.hear_forwarded(signal);
+                    self.world.link.handled(seq);
+                }
                 FromInit::Ping { seq } => self.world.link.handled(seq),
                 FromInit::Hello(_) | FromInit::Held { .. } => {}
             }
@@ -139,6 +143,10 @@ impl Shell<'_> {
         let service = self.name(id);
         match exit {
             Exit::Code(0) => info!(service, "exited with status 0"),
+            // That is the container's exit status, and for whoever runs it to judge.
+            Exit::Code(code) if self.main_service() == Some(id) => {
+                info!(service, "exited with status {code}");
+            }
             Exit::Code(code) => warn!(service, "exited with status {code}"),
             Exit::Signal(signal) => {
                 info!(service, "killed by {}", signal_text(signal));

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use graph::Process;
+use graph::{LogTo, Process};
 use rustix::stdio;
 use sys::fifo;
 use sys::process::Stat;
@@ -34,7 +34,7 @@ const FIRST_PAUSE_MS: u32 = 100;
 /// One that has run for this long has started well.
 const WELL_US: u64 = 10_000_000;
 /// What it is told of where things are.
-const VARIABLES: [&str; 4] = ["COOPER_RUN", "COOPER_LOGS", "COOPER_LIBEXEC", "COOPER_GRAPHS"];
+const VARIABLES: [&str; 3] = ["COOPER_LOGS", "COOPER_LIBEXEC", "COOPER_GRAPHS"];
 
 /// For a process id that no table has room for.
 static NOWHERE: AtomicU32 = AtomicU32::new(0);
@@ -77,8 +77,11 @@ impl World {
 }
 
 impl Shell<'_> {
-    /// It runs already, or is started.
+    /// It runs already, or is started. In a container, only if anything is to be in files.
     pub fn begin_logger(&mut self) {
+        if self.world.places.container && !self.logs_to_files() {
+            return;
+        }
         let pid = self.table.logger_word().map_or(0, |word| word.load(Ordering::Acquire));
         let init = self.world.hello.init_pid;
         let ours = Stat::of(pid).is_ok_and(|stat| stat.parent == init && !stat.is_zombie());
@@ -87,6 +90,11 @@ impl Shell<'_> {
         } else {
             Logger { next: Some(clock::now().after_ms(FIRST_PAUSE_MS)), ..Logger::default() }
         };
+    }
+
+    fn logs_to_files(&self) -> bool {
+        let to_files = |id| self.process(id).is_some_and(|process| process.log.to == LogTo::Files);
+        self.view.ids().any(to_files)
     }
 
     /// Starts it, if it is time.
@@ -143,7 +151,8 @@ impl Shell<'_> {
     }
 
     fn start_logger(&mut self) -> Result<u32, SpawnError> {
-        let mut process = program(self.world.places.libexec.join(PROGRAM));
+        let run = text(&self.world.places.run);
+        let mut process = program(self.world.places.libexec.join(PROGRAM), run);
         // The OOM killer shall look elsewhere for it, too.
         process.run.oom_score_adj = self.world.spawner.own_oom_score_adj();
         let prepared = Prepared::new(&Order {
@@ -151,6 +160,7 @@ impl Shell<'_> {
             paths: &[],
             argv: &process.exec,
             identity: None,
+            inherits: None,
             stdin: Stdin::Null,
             // It takes its own messages to the catch-all log, not through a FIFO that it reads.
             output: Output::Null,
@@ -166,10 +176,11 @@ impl Shell<'_> {
 }
 
 /// A program of ours, as a definition.
-fn program(path: PathBuf) -> Process {
+fn program(path: PathBuf, run: String) -> Process {
     let variable = |name: &str| Some((name.to_owned(), env::var(name).ok()?));
     let mut variables: Vec<(String, String)> =
         VARIABLES.iter().filter_map(|name| variable(name)).collect();
+    variables.push(("COOPER_RUN".into(), run));
     variables.push(("PATH".into(), graph::PATH.into()));
     process(vec![text(&path)], variables)
 }

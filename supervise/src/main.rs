@@ -11,6 +11,7 @@ mod cgroups;
 mod clock;
 mod command;
 mod conditions;
+mod container;
 mod control;
 mod empty;
 mod exits;

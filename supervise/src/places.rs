@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use wire::paths;
 
+use crate::container::CONTAINER;
+
 /// The kernel's own table of what a node was started with.
 const COMMAND_LINE: &str = "/proc/cmdline";
 
@@ -29,6 +31,11 @@ pub struct Places {
     pub target: Target,
     /// Finer events are to be told, too.
     pub debug: bool,
+    /// Output is init's own, and services have the environment and the limits of init: an engine
+    /// has made all that, and keeps what is said.
+    pub container: bool,
+    /// There is a main service.
+    pub has_main: bool,
 }
 
 /// What is to be up after the first start.
@@ -44,7 +51,8 @@ pub enum Target {
 
 impl Places {
     /// From the environment, and from the kernel's command line if this is a machine's own tree.
-    pub fn find(machine: bool) -> Self {
+    /// `has_main`: there is a command.
+    pub fn find(machine: bool, has_main: bool) -> Self {
         let variable = |name: &str, otherwise: &str| {
             env::var_os(name).map_or_else(|| PathBuf::from(otherwise), PathBuf::from)
         };
@@ -53,13 +61,15 @@ impl Places {
         let named = option("cooper.target=").map(str::to_owned);
         let target = named.or_else(|| env::var("COOPER_TARGET").ok());
         Self {
-            run: variable("COOPER_RUN", paths::RUN),
+            run: env::var_os("COOPER_RUN").map_or_else(|| run(machine), PathBuf::from),
             graphs: variable("COOPER_GRAPHS", paths::GRAPHS),
             libexec: variable("COOPER_LIBEXEC", paths::LIBEXEC),
             cgroup: env::var_os("COOPER_CGROUP").map(PathBuf::from),
             graph: option("cooper.graph=")
                 .map(PathBuf::from)
                 .or_else(|| env::var_os("COOPER_GRAPH").map(PathBuf::from)),
+            container: has_main || (!machine && env::var_os(CONTAINER).is_some()),
+            has_main,
             debug: words.iter().any(|word| word == "cooper.debug")
                 || env::var_os("COOPER_DEBUG").is_some(),
             target: match target {
@@ -90,6 +100,12 @@ impl Places {
     pub fn ready(&self, name: &str) -> PathBuf {
         self.run.join(paths::READY).join(name)
     }
+}
+
+/// A machine has a /run; elsewhere, what can be written.
+fn run(machine: bool) -> PathBuf {
+    let made = if machine { None } else { sys::run_dir::make().ok() };
+    made.unwrap_or_else(|| paths::RUN.into())
 }
 
 /// The words of a kernel command line.

@@ -84,12 +84,15 @@ impl Shell<'_> {
             paths,
             argv: &argv,
             identity: identity.as_ref(),
+            inherits: self.world.places.container.then_some(&self.world.inherited),
             stdin: match &input {
                 Some(path) if main => Stdin::Fifo(path),
+                _ if main && self.main_service() == Some(id) => Stdin::Ours,
                 _ => Stdin::Null,
             },
             output: match (&process.log.to, &output) {
                 (LogTo::None, _) | (_, None) => Output::Null,
+                (LogTo::Console, Some(_)) if self.world.places.container => Output::Ours,
                 (LogTo::Console, Some(path)) => Output::Console(path),
                 (LogTo::Files | LogTo::Service(_), Some(path)) => Output::Fifo(path),
             },

@@ -8,7 +8,14 @@ use wire::link::Request;
 use wire::state::Record;
 
 use crate::clock;
+use crate::container::status_of;
 use crate::shell::Shell;
+
+/// ENOENT.
+const NO_SUCH_FILE: u16 = 2;
+/// As shells answer for a program that is not there, and for one that cannot be executed.
+const NOT_FOUND: u8 = 127;
+const NOT_EXECUTED: u8 = 126;
 
 impl Shell<'_> {
     /// Publishes every service that has changed.
@@ -46,6 +53,9 @@ impl Shell<'_> {
             new.unit.last.filter(|_| new.unit.last != old.unit.last || is_down(&new.unit.state));
         match (new.unit.state, ended) {
             (state, _) if state == old.unit.state => {}
+            (State::Failed, Some(Cause::Exited(exit))) if self.main_service() == Some(id) => {
+                info!(service, "failed: {}", cause_text(Cause::Exited(exit)));
+            }
             (State::Failed, Some(cause)) => warn!(service, "failed: {}", cause_text(cause)),
             (State::Backoff { until }, Some(cause)) => {
                 let pause = until.0.saturating_sub(new.since_us) / 1000;
@@ -63,15 +73,17 @@ impl Shell<'_> {
     /// A container ends with the service that it is there for.
     fn end_with(&mut self, id: ServiceId, record: &Record) {
         let critical = self.view.service(id).is_ok_and(|service| service.critical);
+        self.note_end_of_main(id, record.unit.exit);
         if !critical || record.goal == Goal::Down || self.world.live.shutdown.is_some() {
             return;
         }
         let status = match record.unit.last {
-            Some(Cause::Exited(Exit::Code(code))) => code,
-            Some(Cause::Exited(Exit::Signal(signal))) => signal.saturating_add(128),
+            Some(Cause::Exited(exit)) => status_of(exit),
+            Some(Cause::Spawn(SpawnError { step: Step::Exec, errno: NO_SUCH_FILE })) => NOT_FOUND,
+            Some(Cause::Spawn(SpawnError { step: Step::Exec, .. })) => NOT_EXECUTED,
             _ => 1,
         };
-        self.begin_shutdown(Request::Exit, status);
+        self.begin_shutdown(Request::Exit, status, 0);
     }
 
     /// Removes what a service that is down leaves in the hierarchy, unless something runs there.

@@ -23,6 +23,7 @@ use wire::state::{Live, Table};
 use crate::apply::{After, Apply};
 use crate::cgroups::Cgroups;
 use crate::conditions::Facts;
+use crate::container::Signals;
 use crate::control::Control;
 use crate::empty::Empties;
 use crate::exits::{Account, Owner};
@@ -59,6 +60,10 @@ pub struct World {
     pub names: Names,
     /// What is left to do once a new graph is in force.
     pub after: After,
+    /// What signals become, where there is a main service.
+    pub signals: Signals,
+    /// In a container, the variables that services have too.
+    pub inherited: Vec<(String, String)>,
     /// Init has been told to end the tree.
     pub ended: bool,
     /// Init has been told what this graph says of the hardware watchdog.

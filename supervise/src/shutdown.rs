@@ -24,13 +24,13 @@ impl Shell<'_> {
             | Request::Reboot
             | Request::Halt
             | Request::Kexec
-            | Request::Exit => self.begin_shutdown(request, 0),
+            | Request::Exit => self.begin_shutdown(request, 0, 0),
             Request::Reload => self.reload_graph(),
         }
     }
 
-    /// Begins to stop everything. A shutdown that is under way is not changed.
-    pub fn begin_shutdown(&mut self, request: Request, exit_status: u8) {
+    /// Begins to stop everything, by this signal if it is not 0. A shutdown that is under way is not changed.
+    pub fn begin_shutdown(&mut self, request: Request, exit_status: u8, signal: u8) {
         if self.world.live.shutdown.is_some() {
             return;
         }
@@ -38,7 +38,7 @@ impl Shell<'_> {
         let budget = self.view.shutdown_budget_ms();
         let deadline_us = clock::now().after_ms(budget).0;
         info!("shutting down: {request:?}, within {} s", budget / 1000);
-        self.world.live.shutdown = Some(Shutdown { request, exit_status, deadline_us });
+        self.world.live.shutdown = Some(Shutdown { request, exit_status, signal, deadline_us });
         self.table.write_live(&self.world.live);
         self.resume_shutdown();
     }

@@ -35,7 +35,12 @@ impl Shell<'_> {
     /// The stop signal to the main process.
     pub fn signal_stop(&mut self, id: ServiceId) {
         if let Some(process) = self.process(id) {
-            self.signal_main(id, process.stop.signal);
+            let signal = self.stop_signal(process.stop.signal);
+            if self.main_service() == Some(id) && !self.cancel_start(id, Role::Main) {
+                self.forward(signal);
+                return self.forward(CONTINUE);
+            }
+            self.signal_main(id, signal);
             self.signal_main(id, CONTINUE);
         }
     }
@@ -43,7 +48,7 @@ impl Shell<'_> {
     /// The stop signal to every process of the cgroup.
     pub fn signal_stop_all(&mut self, id: ServiceId) {
         if let Some(process) = self.process(id) {
-            self.signal_all(id, process.stop.signal);
+            self.signal_all(id, self.stop_signal(process.stop.signal));
             self.signal_all(id, CONTINUE);
         }
     }
@@ -147,11 +152,20 @@ impl Shell<'_> {
         }
     }
 
-    fn send(&self, id: ServiceId, pid: u32, signal: u8) {
+    /// A signal to a process.
+    pub fn send(&self, id: ServiceId, pid: u32, signal: u8) {
         match Handle::open(pid).and_then(|process| process.send(signal)) {
             // It has ended; init will say how.
             Ok(()) | Err(Errno::SRCH) => {}
             Err(error) => warn!(service = self.name(id), "cannot signal process {pid}: {error}"),
+        }
+    }
+
+    /// A signal to the process group of this leader.
+    pub fn send_group(&self, id: ServiceId, leader: u32, signal: u8) {
+        match sys::process::signal_group(leader, signal) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => warn!(service = self.name(id), "cannot signal group {leader}: {error}"),
         }
     }
 }

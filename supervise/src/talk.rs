@@ -4,14 +4,16 @@
 //! **Invariant:** talking never blocks and never fails: a line that nobody can take is dropped.
 
 use std::fmt::{self, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Finer events are told, too.
-static DEBUG: AtomicBool = AtomicBool::new(false);
+/// The finest events that are told: one of `LEVELS`, by index.
+static FINEST: AtomicUsize = AtomicUsize::new(1);
+const LEVELS: [Level; 3] = [Level::WARN, Level::INFO, Level::DEBUG];
 
 /// Sets up the subscriber.
 pub fn begin() {
@@ -19,9 +21,11 @@ pub fn begin() {
     let _ = tracing::subscriber::set_global_default(Lines);
 }
 
-/// From now on tells finer events, too.
-pub fn debug() {
-    DEBUG.store(true, Ordering::Relaxed);
+/// From now on tells finer events, too, if it is to `debug`; in a container, whose output is its
+/// command's, only what is wrong.
+pub fn choose(debug: bool, container: bool) {
+    let finest = if debug { 2 } else { usize::from(!container) };
+    FINEST.store(finest, Ordering::Relaxed);
 }
 
 /// `supervise NAME: warning: cannot …`, to standard error. We open no spans.
@@ -33,7 +37,8 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        if *event.metadata().level() > Level::INFO && !DEBUG.load(Ordering::Relaxed) {
+        let finest = LEVELS.get(FINEST.load(Ordering::Relaxed));
+        if finest.is_some_and(|finest| event.metadata().level() > finest) {
             return;
         }
         let mut parts = Parts::default();
@@ -48,7 +53,9 @@ impl Subscriber for Lines {
         let space = if service.is_empty() { "" } else { " " };
         let line = format!("supervise{space}{service}: {level}: {message}\n");
         // Whatever becomes of it. (`eprintln!` panics when it fails.)
-        let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+        if takes_a_line() {
+            let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+        }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -62,6 +69,15 @@ impl Subscriber for Lines {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// A pipe that takes anything takes a line of usual length as a whole. (In a container standard
+/// error is somebody else's, and writing to it may wait.)
+fn takes_a_line() -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let error = rustix::stdio::stderr();
+    let mut fds = [PollFd::from_borrowed_fd(error, PollFlags::OUT)];
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// The fields that our events have.

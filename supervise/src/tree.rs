@@ -21,6 +21,7 @@ use wire::state::{Live, Record, Table, size};
 
 use crate::cgroups::Cgroups;
 use crate::conditions::Facts;
+use crate::container::{self, Signals};
 use crate::control::Control;
 use crate::exits::{self, Owner};
 use crate::link::Link;
@@ -46,7 +47,7 @@ const PREVIOUS: &str = "previous";
 /// Takes charge, and stays in charge until init is gone.
 pub fn run(socket: OwnedFd, command: &[String]) -> Result<Infallible, Fatal> {
     let (link, hello) = Link::open(socket)?;
-    let mut world = World::open(link, hello)?;
+    let mut world = World::open(link, hello, !command.is_empty())?;
     let mut is_first = hello.starts <= 1;
     if is_first || !world.places.below(paths::GRAPH).exists() {
         is_first = true;
@@ -71,11 +72,9 @@ pub fn run(socket: OwnedFd, command: &[String]) -> Result<Infallible, Fatal> {
 }
 
 impl World {
-    fn open(mut link: Link, hello: Hello) -> Result<Self, Fatal> {
-        let places = Places::find(hello.role == Role::Machine);
-        if places.debug {
-            talk::debug();
-        }
+    fn open(mut link: Link, hello: Hello, has_main: bool) -> Result<Self, Fatal> {
+        let places = Places::find(hello.role == Role::Machine, has_main);
+        talk::choose(places.debug, places.container);
         fs::create_dir_all(&places.run).map_err(|error| Fatal::Make(places.run.clone(), error))?;
         Outputs::make(&places);
         let notify = Notify::open(&mut link, &places)?;
@@ -94,6 +93,8 @@ impl World {
             facts: Facts::new(hello.role),
             live: Live { applied: 1, boot_us: hello.boot_us, ..Live::default() },
             spawner: Spawner::new(Kin::Sibling),
+            signals: Signals::find(),
+            inherited: if places.container { container::inherited() } else { Vec::new() },
             outputs: Outputs::default(),
             names: Default::default(),
             logger: Logger::default(),
@@ -108,7 +109,9 @@ impl World {
             notify,
             control,
         };
-        world.say_to_log();
+        if !world.places.container {
+            world.say_to_log();
+        }
         Ok(world)
     }
 }
@@ -126,7 +129,10 @@ fn choose_graph(places: &Places, command: &[String]) -> Result<(), Fatal> {
 
 fn chosen(places: &Places, command: &[String]) -> Vec<u8> {
     if !command.is_empty() {
-        return encode(&crate::command::graph(command));
+        // Whoever compiled a graph for a container has put the command into it.
+        let graph = places.graph.as_ref().and_then(|path| fs::read(path).ok());
+        let graph = graph.filter(|bytes| View::open(bytes).is_ok_and(|view| has_main(&view)));
+        return graph.unwrap_or_else(|| encode(&crate::command::graph(command)));
     }
     let on_disk = [CURRENT, PREVIOUS].map(|name| places.graphs.join(name));
     let candidates: Vec<&Path> = match (&places.target, &places.graph) {
@@ -149,6 +155,10 @@ fn chosen(places: &Places, command: &[String]) -> Vec<u8> {
         warn!("no graph can be used: starting the built-in rescue graph");
     }
     encode(&rescue())
+}
+
+fn has_main(view: &View<'_>) -> bool {
+    view.find(container::MAIN).is_some()
 }
 
 /// The state table of this graph, and whether it is new.

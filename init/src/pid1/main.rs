@@ -68,10 +68,10 @@ fn start(boot: Instant) -> ! {
     let pid = os::own_pid();
     let args = args::parse(program::arguments().map(Word));
     fatal::catch();
-    let waited = Signals::new(signals::all().chain([libc::SIGCHLD]));
+    let waited = Signals::new(waited(&args));
     // A log that nobody reads any more, or a terminal that is somebody else's, is no reason to end.
     let unwanted = [libc::SIGPIPE, libc::SIGTTOU, libc::SIGTTIN, libc::SIGTSTP];
-    Signals::new(signals::all().chain([libc::SIGCHLD]).chain(unwanted)).block();
+    Signals::new(self::waited(&args).chain(unwanted)).block();
     let state = match region::adopt(pid) {
         Left::Sound(state) => go_on(state),
         Left::Suspect(crashes) => begin_anew(pid, &args, boot, crashes),
@@ -82,20 +82,32 @@ fn start(boot: Instant) -> ! {
     let Ok(signals) = waited.open() else { os::exit(SYSTEM) };
     let mut place = [0; PATH_MAX];
     let supervise = Supervise { path: supervise_path(&args, &mut place), command: args.command };
+    if state.has_main() {
+        say::warnings_only();
+    }
     // From now on, we must not die.
     let is_booting = state.role() == Role::Machine && state.keeper.starts() == 0;
     Init { state, link: Link::new(), signals: &signals, is_booting, supervise }.run()
 }
 
+/// The signals that are read from a descriptor.
+fn waited(args: &args::Args<Word>) -> impl Iterator<Item = c_int> + use<> {
+    let has_main = args.command > 0;
+    let always = signals::all().filter(move |_| !has_main);
+    let for_main = signals::all_for_main().filter(move |_| has_main);
+    always.chain(for_main).chain([libc::SIGCHLD])
+}
+
 /// The first start.
 fn begin(pid: u32, args: &args::Args<Word>, boot: Instant) -> &'static mut State {
     let role = role_of(pid, args);
-    let log = set_up(role);
+    let has_main = args.command > 0 && role != Role::Machine;
+    let log = set_up(role, has_main);
     let Ok(state) = region::create() else {
         say::warning(say::line("fatal: cannot allocate memory"));
         os::exit(SYSTEM)
     };
-    state.begin(pid, role, boot);
+    state.begin(pid, role, boot, has_main);
     state.descriptors.log = log.map_or(0, Fd::into_number);
     state.descriptors.console = state.descriptors.log;
     state
@@ -148,7 +160,8 @@ fn role_of(pid: u32, args: &args::Args<Word>) -> Role {
         say::warning(line.text(" (try --help)"));
         os::exit(USAGE);
     }
-    if !args.subtree {
+    // Whoever has a command run is not surprised that it runs; a whole tree by mistake would be.
+    if !args.subtree && args.command == 0 {
         say::warning(say::line("fatal: not process 1: run as PID 1, or with --subtree"));
         os::exit(USAGE);
     }
@@ -156,7 +169,7 @@ fn role_of(pid: u32, args: &args::Args<Word>) -> Role {
 }
 
 /// Makes the place fit to work in. Returns where messages go.
-fn set_up(role: Role) -> Option<Fd> {
+fn set_up(role: Role, has_main: bool) -> Option<Fd> {
     let log = match role {
         Role::Machine => {
             boot::leave_kernel_root();
@@ -178,7 +191,12 @@ fn set_up(role: Role) -> Option<Fd> {
         Role::Machine | Role::Container => cgroup::enter_own(),
         Role::Subtree => {}
     }
-    boot::raise_limits();
+    if has_main {
+        // It is to have what the container has: its limits, and its terminal.
+        os::leave_terminal();
+    } else {
+        boot::raise_limits();
+    }
     log
 }
 
@@ -186,7 +204,8 @@ const HELP: &str = "\
 usage: init [--subtree] [--supervise PATH] [-- COMMAND...]
 
 PID 1 of a machine or a container: keeps supervise alive, reaps, shuts down.
-  --subtree          run as any process: the parent of all that is below it
+  --subtree          run as any process: the parent of all that is below it;
+                     with a COMMAND that goes without saying
   --supervise PATH   start this instead of /usr/lib/cooper/supervise
   -- COMMAND...      the main service, whose exit status becomes init's
 ";

@@ -13,6 +13,14 @@ static LOG: AtomicI32 = AtomicI32::new(2);
 /// The kernel's log takes a level in front of each line.
 static IS_KERNEL_LOG: AtomicBool = AtomicBool::new(false);
 
+/// A container's output is its command's: only what is wrong is said.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on, says only what is not as it should be.
+pub fn warnings_only() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
 /// A line of ours, begun.
 pub fn line(text: &str) -> Line {
     Line::new().text("init: ").text(text)
@@ -20,6 +28,9 @@ pub fn line(text: &str) -> Line {
 
 /// Says that something is as it should be.
 pub fn info(line: Line) {
+    if IS_QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     write(b"<6>", line);
 }
 

@@ -13,7 +13,7 @@ const RTMIN_15: i32 = 49;
 /// A state with a `supervise` (process 100) that has acknowledged its first message.
 fn up(role: Role) -> Box<State> {
     let mut state = Box::<State>::default();
-    state.begin(1, role, Instant(7));
+    state.begin(1, role, Instant(7), false);
     start(&mut state, Instant(0), 100);
     state
 }
@@ -113,7 +113,7 @@ fn the_clock_starts_when_a_message_is_sent_to_someone_idle() {
 #[test]
 fn a_supervise_that_hangs_before_its_first_word_is_noticed() {
     let mut state = Box::<State>::default();
-    state.begin(1, Role::Container, Instant(0));
+    state.begin(1, Role::Container, Instant(0), false);
     assert_eq!(state.step(Instant(0), Event::Woke), Action::Start);
     assert_eq!(state.step(Instant(0), Event::Started(100)), Action::Nothing);
     assert!(matches!(send_all(&mut state, Instant(0))[..], [FromInit::Ping { seq: 1 }]));
@@ -148,7 +148,7 @@ fn a_request_that_is_taken_is_left_to_supervise() {
 #[test]
 fn a_supervise_that_cannot_be_started_does_not_stop_a_shutdown() {
     let mut state = Box::<State>::default();
-    state.begin(1, Role::Machine, Instant(0));
+    state.begin(1, Role::Machine, Instant(0), false);
     let mut now = Instant(0);
     assert_eq!(state.step(now, Event::Signalled(SIGTERM)), Action::Nothing);
     loop {
@@ -335,7 +335,7 @@ fn start_in_vain(state: &mut State) -> (Instant, Action) {
 #[test]
 fn a_supervise_that_cannot_be_executed_leaves_a_shell_and_is_tried_on() {
     let mut state = Box::<State>::default();
-    state.begin(1, Role::Machine, Instant(0));
+    state.begin(1, Role::Machine, Instant(0), false);
     let (now, action) = start_in_vain(&mut state);
     assert_eq!(action, Action::OpenShell);
     assert!(now < Instant(0).plus_ms(10_000));
@@ -357,6 +357,6 @@ fn a_supervise_that_cannot_be_executed_leaves_a_shell_and_is_tried_on() {
 #[test]
 fn a_container_has_no_console_to_offer_a_shell_on() {
     let mut state = Box::<State>::default();
-    state.begin(1, Role::Container, Instant(0));
+    state.begin(1, Role::Container, Instant(0), false);
     assert_eq!(start_in_vain(&mut state).1, Action::Nothing);
 }

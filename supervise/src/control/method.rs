@@ -282,7 +282,7 @@ impl Shell<'_> {
             Ending::Kexec => link::Request::Kexec,
             Ending::Exit => link::Request::Exit,
         };
-        self.begin_shutdown(request, said.exit_status.unwrap_or(0));
+        self.begin_shutdown(request, said.exit_status.unwrap_or(0), 0);
         client.reply(Nothing {});
         Ok(())
     }

@@ -21,6 +21,7 @@ pub mod notify;
 pub mod peer;
 pub mod process;
 pub mod random;
+pub mod run_dir;
 pub mod spawn;
 pub mod users;
 

@@ -91,6 +91,19 @@ pub fn session_members(session: u32) -> Result<Vec<u32>, Errno> {
     Ok(members)
 }
 
+/// Sends a signal to every process of a group.
+///
+/// # Errors
+/// ESRCH, if there is no such group; EINVAL, if there is no such signal.
+pub fn signal_group(leader: u32, signal: u8) -> Result<(), Errno> {
+    // 1 would be everyone.
+    let leader = i32::try_from(leader).ok().filter(|leader| *leader > 1);
+    let leader = leader.and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
+    let arguments = [leader.as_raw_pid().saturating_neg().into(), u32::from(signal).into()];
+    // SAFETY: kill takes two numbers. Less than -1: the group of this leader.
+    unsafe { raw::syscall(libc::SYS_kill, arguments) }.map(drop)
+}
+
 /// A process that stays the same one, whoever gets its number after it.
 #[derive(Debug)]
 pub struct Handle {
@@ -140,7 +153,8 @@ impl Handle {
         // SAFETY: a null siginfo asks the kernel to make what kill(2) makes; the other arguments
         // are numbers, the first of an open descriptor.
         match unsafe { raw::syscall(libc::SYS_pidfd_send_signal, arguments) } {
-            Err(Errno::NOSYS) => kill(self.pid, signal),
+            // Kernels before 5.1, and containers' filters; who may not, may not this way either.
+            Err(Errno::NOSYS | Errno::PERM) => kill(self.pid, signal),
             sent => sent.map(drop),
         }
     }

@@ -14,6 +14,8 @@ extern crate alloc;
 pub mod describe;
 pub mod link;
 pub mod paths;
+#[cfg(all(feature = "state", feature = "varlink"))]
+pub mod rewrite;
 #[cfg(feature = "state")]
 pub mod state;
 #[cfg(feature = "varlink")]

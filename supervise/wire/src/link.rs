@@ -41,6 +41,14 @@ pub enum FromInit {
         /// What is wanted.
         request: Request,
     },
+    /// Somebody signalled init, and the tree has a main service that signals are for: which ones
+    /// end the tree, and which the service gets, is `supervise`'s business ([`ending`]).
+    Forwarded {
+        /// Acknowledge this.
+        seq: u64,
+        /// The signal.
+        signal: u8,
+    },
     /// Are you alive? The first message on a link when no other waits, so that a `supervise` which
     /// hangs before it begins is noticed; then only while a hardware watchdog is armed, to which
     /// the answer is the proof that it need not reset the machine.
@@ -102,6 +110,18 @@ pub enum Request {
     Exit = 5,
     /// Read the graph again (SIGHUP).
     Reload = 6,
+}
+
+/// What a signal to a tree with a main service ends it by; none: it ends nothing, and is for the
+/// service alone. Linux's numbers; 37 to 40 are systemd's, as container managers send them.
+#[must_use]
+pub fn ending(signal: u8) -> Option<Request> {
+    match signal {
+        // INT, QUIT, TERM, PWR; RTMIN+3, +4 and +6 as glibc counts.
+        2 | 3 | 15 | 30 | 37 | 38 | 40 => Some(Request::Exit),
+        39 => Some(Request::Reboot),
+        _ => None,
+    }
 }
 
 /// What `supervise` tells init.
@@ -263,6 +283,7 @@ mod kind {
     pub const SIGNALLED: u8 = 3;
     pub const PING: u8 = 4;
     pub const HELD: u8 = 5;
+    pub const FORWARDED: u8 = 6;
     pub const ACK: u8 = 65;
     pub const HOLD: u8 = 66;
     pub const DROP: u8 = 67;
@@ -300,6 +321,9 @@ impl FromInit {
             Self::Signalled { seq, request } => {
                 Writer::new(kind::SIGNALLED).put(seq.to_le_bytes()).put([request.byte()]).bytes
             }
+            Self::Forwarded { seq, signal } => {
+                Writer::new(kind::FORWARDED).put(seq.to_le_bytes()).put([*signal]).bytes
+            }
             Self::Ping { seq } => Writer::new(kind::PING).put(seq.to_le_bytes()).bytes,
             Self::Held { name, found } => {
                 Writer::new(kind::HELD).put([u8::from(*found)]).name(name).bytes
@@ -327,6 +351,7 @@ impl FromInit {
                 maxrss_kib: fields.u64(),
             },
             kind::SIGNALLED => Self::Signalled { seq: fields.u64(), request: fields.request()? },
+            kind::FORWARDED => Self::Forwarded { seq: fields.u64(), signal: fields.u8() },
             kind::PING => Self::Ping { seq: fields.u64() },
             kind::HELD => Self::Held { found: fields.bool()?, name: fields.name()? },
             other => return Err(Error::Kind(other)),

@@ -120,6 +120,9 @@ pub struct Shutdown {
     pub request: Request,
     /// For [`Request::Exit`].
     pub exit_status: u8,
+    /// The signal that began it, in a tree whose main service gets the same one and decides the
+    /// exit status; 0: none did.
+    pub signal: u8,
     /// When the final phase begins at the latest; microseconds, CLOCK_MONOTONIC.
     pub deadline_us: u64,
 }

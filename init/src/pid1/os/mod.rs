@@ -16,7 +16,7 @@ use init::Instant;
 
 pub use fd::{Fd, close_from, for_each_entry, lend, open, wait_for};
 pub use process::{Dead, Fork, bury, dead_child, exit, fork, kill, own_pid};
-pub use signal::{Signals, next_signal};
+pub use signal::{Signals, leave_terminal, next_signal};
 pub use socket::{pair, receive, send};
 
 /// Now.

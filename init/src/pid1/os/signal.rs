@@ -46,3 +46,21 @@ pub fn next_signal(from: &Fd) -> Option<c_int> {
     let number = record.get(..length)?.first_chunk::<4>()?;
     i32::try_from(u32::from_ne_bytes(*number)).ok()
 }
+
+/// Has no controlling terminal any more, so that the main service, in a session of its own, may
+/// take it. Whoever leads the terminal's session is sent two signals for that, which mean nothing
+/// here: what is ignored for a moment is forgotten even if it waits.
+pub fn leave_terminal() {
+    // SAFETY: it touches no memory. Whoever has no terminal, or does not lead its session, is
+    // refused or changes only itself.
+    if unsafe { libc::ioctl(0, libc::TIOCNOTTY) } != 0 {
+        return;
+    }
+    for signal in [libc::SIGHUP, libc::SIGCONT] {
+        // SAFETY: both dispositions are values for any signal, and no handler is lost.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+            libc::signal(signal, libc::SIG_DFL);
+        }
+    }
+}

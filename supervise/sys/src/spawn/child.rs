@@ -156,7 +156,9 @@ fn execute(task: &mut Task, join: Option<BorrowedFd<'_>>) -> Result<Infallible, 
         set.or_else(|errno| limit.or_as_allowed(errno, *resource)).at(Step::Limits)?;
     }
     priority(task).at(Step::Priority)?;
-    rustix::process::umask(Mode::from_raw_mode(prepared.umask.into()));
+    if let Some(umask) = prepared.umask {
+        rustix::process::umask(Mode::from_raw_mode(umask.into()));
+    }
     credentials::limit(prepared.capabilities).at(Step::Capabilities)?;
     credentials::become_user(prepared).at(Step::User)?;
     credentials::keep(prepared).at(Step::Capabilities)?;
@@ -193,10 +195,14 @@ fn standard(prepared: &Prepared) -> Result<(), SpawnError> {
         return (0..FIRST_FREE).try_for_each(|fd| raw::place(terminal.as_fd(), fd)).at(Step::Tty);
     }
     let Prepared { stdin, output, .. } = prepared;
-    let place = |open: &Open, numbers: &[RawFd]| {
+    let place = |open: &Option<Open>, numbers: &[RawFd]| {
+        let Some(open) = open else { return Ok(()) };
         let opened = self::open(&open.path, open.flags)?;
         numbers.iter().try_for_each(|number| raw::place(opened.as_fd(), *number))
     };
+    if stdin.is_none() {
+        terminal::adopt();
+    }
     place(stdin, &[0]).and_then(|()| place(output, &[1, 2])).at(Step::Log)
 }
 
@@ -262,11 +268,13 @@ impl<T> Setting<T> {
 
 fn priority(task: &Task) -> Result<(), Errno> {
     let Prepared { nice, oom_score_adj, oom_score_text, .. } = &task.prepared;
-    nice.unless_default(rustix::process::setpriority_process(None, nice.value))?;
-    match task.sharing {
+    if let Some(nice) = nice {
+        nice.unless_default(rustix::process::setpriority_process(None, nice.value))?;
+    }
+    match (task.sharing, oom_score_adj) {
         // It is what it should be, and writing it would change our parent's.
-        Sharing::Shared => Ok(()),
-        Sharing::Copied => oom_score_adj.unless_default(adjust_oom_score(oom_score_text)),
+        (Sharing::Shared, _) | (_, None) => Ok(()),
+        (Sharing::Copied, Some(score)) => score.unless_default(adjust_oom_score(oom_score_text)),
     }
 }
 

@@ -170,7 +170,7 @@ impl Spawner {
     fn sharing(&mut self, prepared: &Prepared) -> Sharing {
         let keeps_credentials = prepared.identity.is_none() && prepared.capabilities.is_none();
         let may_share = keeps_credentials && !prepared.memory_is_limited;
-        let shared = may_share && self.score.suits(&prepared.oom_score_adj);
+        let shared = may_share && self.score.suits(prepared.oom_score_adj.as_ref());
         if shared { Sharing::Shared } else { Sharing::Copied }
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char};
 
 use graph::{CapabilitySet, LimitSpec, MountSpec, Process, TtySpec};
+use rustix::fs::OFlags;
 use rustix::process::{Resource, Rlimit};
 use unit::{SpawnError, Step};
 
@@ -47,6 +48,9 @@ pub struct Order<'a> {
     pub ready: Option<(u32, &'a str)>,
     /// Variables beside those of the definition: `NOTIFY_SOCKET`.
     pub variables: &'a [(&'a str, &'a str)],
+    /// In a container a process has what the container has, as far as its definition says nothing:
+    /// these variables, and limits, umask, priority and OOM score as they are.
+    pub inherits: Option<&'a [(String, String)]>,
     /// Set `WATCHDOG_USEC` and `WATCHDOG_PID` to these microseconds and the process itself.
     pub watchdog_us: Option<u64>,
 }
@@ -69,6 +73,8 @@ pub enum Stdin<'a> {
     Null,
     /// The FIFO at this path, which it opens for reading and writing, so that it never ends.
     Fifo(&'a str),
+    /// What this process has; a terminal becomes the controlling one, if it is nobody's.
+    Ours,
 }
 
 /// Standard output and standard error.
@@ -80,6 +86,8 @@ pub enum Output<'a> {
     Fifo(&'a str),
     /// A terminal or file at this path, which it opens for writing and appending.
     Console(&'a str),
+    /// What this process has.
+    Ours,
 }
 
 /// An order, ready to be carried out without another allocation.
@@ -92,17 +100,19 @@ pub struct Prepared {
     pub(super) files: Vec<EnvironmentFile>,
     /// Room for `WATCHDOG_PID=` and the digits that only the child knows.
     pub(super) watchdog_pid: Option<Vec<u8>>,
-    pub(super) stdin: Open,
-    pub(super) output: Open,
+    /// None: ours.
+    pub(super) stdin: Option<Open>,
+    pub(super) output: Option<Open>,
     pub(super) ready: Option<(u32, CString)>,
     pub(super) directories: Vec<Directory>,
     pub(super) mounts: Vec<Mount>,
     pub(super) terminal: Option<Terminal>,
     pub(super) limits: Vec<Limit>,
-    pub(super) nice: Setting<i32>,
-    pub(super) oom_score_adj: Setting<i16>,
+    /// None, as everywhere below: as it is.
+    pub(super) nice: Option<Setting<i32>>,
+    pub(super) oom_score_adj: Option<Setting<i16>>,
     pub(super) oom_score_text: CString,
-    pub(super) umask: u16,
+    pub(super) umask: Option<u16>,
     pub(super) identity: Option<Identity>,
     pub(super) capabilities: Option<CapabilitySet>,
     pub(super) no_new_privs: bool,
@@ -202,7 +212,12 @@ impl Prepared {
         let files = all(&environment.files, |file| EnvironmentFile::new(file))?;
         let of_files = if files.is_empty() { 0 } else { FILE_VARIABLES_MAX };
         let room = of_files.saturating_add(usize::from(order.watchdog_us.is_some()));
-        let cwd = if run.cwd.is_empty() { "/" } else { &run.cwd };
+        let inherits = order.inherits.is_some();
+        let cwd = match (run.cwd.as_str(), inherits) {
+            ("", true) => ".",
+            ("", false) => "/",
+            (said, _) => said,
+        };
         Ok(Self {
             paths: all(order.paths, |test| {
                 let PathTest { index, path, negated } = *test;
@@ -219,14 +234,11 @@ impl Prepared {
             directories: all(&run.directories, |spec| Directory::new(spec))?,
             mounts: all(&run.mounts, Mount::new)?,
             terminal: run.tty.as_ref().map(Terminal::new).transpose()?,
-            limits: limits(&run.limits)?,
-            nice: Setting { value: i32::from(run.nice.unwrap_or(0)), asked: run.nice.is_some() },
-            oom_score_adj: Setting {
-                value: run.oom_score_adj.unwrap_or(0),
-                asked: run.oom_score_adj.is_some(),
-            },
+            limits: limits(&run.limits, inherits)?,
+            nice: Setting::of(run.nice.map(i32::from), 0, inherits),
+            oom_score_adj: Setting::of(run.oom_score_adj, 0, inherits),
             oom_score_text: c_string(&run.oom_score_adj.unwrap_or(0).to_string())?,
-            umask: run.umask.unwrap_or(UMASK_DEFAULT),
+            umask: run.umask.or((!inherits).then_some(UMASK_DEFAULT)),
             identity: order.identity.cloned(),
             capabilities: run.capabilities,
             no_new_privs: run.no_new_privs,
@@ -252,8 +264,7 @@ fn programs(order: &Order<'_>) -> Result<Vec<CString>, Errno> {
     if program.contains('/') {
         return Ok(vec![c_string(program)?]);
     }
-    let defined = order.process.environment.variables.iter().rev();
-    let path = defined.filter(|(name, _)| name == "PATH").map(|(_, value)| value.as_str()).next();
+    let path = defined(order).filter(|(name, _)| *name == "PATH").map(|(_, value)| value).last();
     path.unwrap_or(PATH_DEFAULT)
         .split(':')
         // An empty element means the current directory, which has no place in a service's PATH.
@@ -263,18 +274,30 @@ fn programs(order: &Order<'_>) -> Result<Vec<CString>, Errno> {
 }
 
 fn variables(order: &Order<'_>, room: usize) -> Result<Strings, Errno> {
-    let defined = &order.process.environment.variables;
     let ours = order.variables.iter().copied();
     let watchdog = order.watchdog_us.map(|us| us.to_string());
     let watchdog = watchdog.iter().map(|us| ("WATCHDOG_USEC", us.as_str()));
-    let all = defined.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let all = all.chain(ours).chain(watchdog);
+    let all = defined(order).chain(ours).chain(watchdog);
     Strings::new(all.map(|(name, value)| c_string(&format!("{name}={value}"))), room)
 }
 
-fn limits(specs: &[LimitSpec]) -> Result<Vec<Limit>, Errno> {
+/// What the definition says, after those inherited variables of which it says nothing. Every
+/// compiled definition has a `PATH`, so the one that it has by default says nothing.
+fn defined<'a>(order: &Order<'a>) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    let own = &order.process.environment.variables;
+    let inherited = order.inherits.unwrap_or_default();
+    let is_default = |(name, value): &(String, String)| name == "PATH" && value == graph::PATH;
+    let has_path = inherited.iter().any(|(name, _)| name == "PATH");
+    let says = move |variable: &&(String, String)| !(has_path && is_default(variable));
+    let unsaid =
+        move |(name, _): &&(String, String)| !own.iter().filter(says).any(|(said, _)| said == name);
+    let all = inherited.iter().filter(unsaid).chain(own.iter().filter(says));
+    all.map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+fn limits(specs: &[LimitSpec], inherits: bool) -> Result<Vec<Limit>, Errno> {
     let mut limits = Vec::with_capacity(specs.len().saturating_add(1));
-    if !specs.iter().any(|spec| spec.name == "nofile") {
+    if !inherits && !specs.iter().any(|spec| spec.name == "nofile") {
         let (soft, hard) = NOFILE_DEFAULT;
         let value = Rlimit { current: Some(soft), maximum: Some(hard) };
         limits.push(Limit { resource: Resource::Nofile, limit: Setting { value, asked: false } });
@@ -311,23 +334,35 @@ pub(super) fn resource(name: &str) -> Option<Resource> {
     })
 }
 
+impl<T> Setting<T> {
+    /// What is said, or the default; none: whatever is inherited.
+    fn of(said: Option<T>, default: T, inherits: bool) -> Option<Self> {
+        match said {
+            Some(value) => Some(Self { value, asked: true }),
+            None => (!inherits).then_some(Self { value: default, asked: false }),
+        }
+    }
+}
+
 impl Open {
-    fn stdin(stdin: Stdin<'_>) -> Result<Self, Errno> {
-        use rustix::fs::OFlags;
-        let (path, access) = match stdin {
-            Stdin::Null => ("/dev/null", OFlags::RDONLY),
-            Stdin::Fifo(path) => (path, OFlags::RDWR),
-        };
-        Ok(Self { path: c_string(path)?, flags: access | OFlags::NOCTTY | OFlags::CLOEXEC })
+    fn stdin(stdin: Stdin<'_>) -> Result<Option<Self>, Errno> {
+        match stdin {
+            Stdin::Null => Self::new("/dev/null", OFlags::RDONLY).map(Some),
+            Stdin::Fifo(path) => Self::new(path, OFlags::RDWR).map(Some),
+            Stdin::Ours => Ok(None),
+        }
     }
 
-    fn output(output: Output<'_>) -> Result<Self, Errno> {
-        use rustix::fs::OFlags;
-        let (path, access) = match output {
-            Output::Null => ("/dev/null", OFlags::WRONLY),
-            Output::Fifo(path) => (path, OFlags::RDWR),
-            Output::Console(path) => (path, OFlags::WRONLY | OFlags::APPEND),
-        };
+    fn output(output: Output<'_>) -> Result<Option<Self>, Errno> {
+        match output {
+            Output::Null => Self::new("/dev/null", OFlags::WRONLY).map(Some),
+            Output::Fifo(path) => Self::new(path, OFlags::RDWR).map(Some),
+            Output::Console(path) => Self::new(path, OFlags::WRONLY | OFlags::APPEND).map(Some),
+            Output::Ours => Ok(None),
+        }
+    }
+
+    fn new(path: &str, access: OFlags) -> Result<Self, Errno> {
         Ok(Self { path: c_string(path)?, flags: access | OFlags::NOCTTY | OFlags::CLOEXEC })
     }
 }

@@ -42,7 +42,8 @@ impl Score {
 
     /// Whether a child that shares our memory begins with what it wants. Ours is changed only for
     /// the default: what few services ask for is not worth it.
-    pub(super) fn suits(&mut self, wanted: &Setting<i16>) -> bool {
+    pub(super) fn suits(&mut self, wanted: Option<&Setting<i16>>) -> bool {
+        let Some(wanted) = wanted else { return self.lent.is_none() };
         let now = self.lent.or(self.own);
         if now.is_none() || now == Some(wanted.value) {
             return now.is_some();

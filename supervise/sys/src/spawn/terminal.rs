@@ -42,6 +42,12 @@ pub(super) fn take(spec: &Terminal) -> Result<ManuallyDrop<OwnedFd>, Errno> {
     Ok(terminal)
 }
 
+/// Makes standard input, if it is a terminal that is nobody's, the controlling one of this session.
+pub(super) fn adopt() {
+    // Any other descriptor, and somebody else's terminal, is good enough to read from.
+    let _ = raw::ioctl_number(rustix::stdio::stdin(), TIOCSCTTY, 0);
+}
+
 fn open(spec: &Terminal) -> Result<ManuallyDrop<OwnedFd>, Errno> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     raw::retry(|| rustix::fs::open(spec.path.as_c_str(), flags, Mode::empty()))

@@ -60,6 +60,7 @@ pub(crate) fn order<'a>(process: &'a Process, identity: Option<&'a Identity>) ->
         paths: &[],
         argv: &process.exec,
         identity,
+        inherits: None,
         stdin: Stdin::Null,
         output: Output::Null,
         ready: None,

@@ -7,7 +7,7 @@ fn name(text: &str) -> Name {
     Name::new(text.as_bytes()).unwrap()
 }
 
-fn from_init() -> [FromInit; 7] {
+fn from_init() -> [FromInit; 8] {
     let hello = Hello {
         version: VERSION,
         role: Role::Container,
@@ -21,6 +21,7 @@ fn from_init() -> [FromInit; 7] {
         FromInit::Exited { seq: 7, pid: 99, status: -1, cpu_us: 1 << 40, maxrss_kib: 3 },
         FromInit::Signalled { seq: 8, request: Request::Reload },
         FromInit::Signalled { seq: u64::MAX, request: Request::Poweroff },
+        FromInit::Forwarded { seq: 10, signal: 64 },
         FromInit::Ping { seq: 9 },
         FromInit::Held { name: name("log/containerd"), found: true },
         FromInit::Held { name: name(&"x".repeat(NAME_MAX)), found: false },
@@ -108,7 +109,7 @@ fn fields_out_of_range_are_refused() {
         bytes[at] = value;
         FromInit::decode(&bytes)
     };
-    let [hello, _, signalled, _, ping, held, _] = from_init();
+    let [hello, _, signalled, _, _, ping, held, _] = from_init();
     assert_eq!(changed(hello, 2, 0), Err(Error::Value), "role");
     assert_eq!(changed(hello, 2, 4), Err(Error::Value), "role");
     assert_eq!(changed(hello, 11, 2), Err(Error::Value), "lost_exits");

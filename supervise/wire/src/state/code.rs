@@ -258,13 +258,13 @@ pub(super) fn live_encode(live: &Live) -> [u32; HEAD_PAYLOAD] {
     to.u32(live.applied);
     to.u64(live.boot_us);
     to.u64(live.settled_us);
-    let (request, exit_status, deadline_us) = match live.shutdown {
-        None => (0, 0, 0),
-        Some(shutdown) => {
-            (request_encode(shutdown.request), shutdown.exit_status, shutdown.deadline_us)
+    let (bytes, deadline_us) = match live.shutdown {
+        None => ([0; 4], 0),
+        Some(Shutdown { request, exit_status, signal, deadline_us }) => {
+            ([request_encode(request), exit_status, signal, 0], deadline_us)
         }
     };
-    to.bytes([request, exit_status, 0, 0]);
+    to.bytes(bytes);
     to.u64(deadline_us);
     to.words()
 }
@@ -272,10 +272,10 @@ pub(super) fn live_encode(live: &Live) -> [u32; HEAD_PAYLOAD] {
 pub(super) fn live_decode(words: &[u32; HEAD_PAYLOAD]) -> Option<Live> {
     let mut from = Reader::new(words);
     let (applied, boot_us, settled_us) = (from.u32()?, from.u64()?, from.u64()?);
-    let ([request, exit_status, ..], deadline_us) = (from.bytes()?, from.u64()?);
+    let ([request, exit_status, signal, _], deadline_us) = (from.bytes()?, from.u64()?);
     let shutdown = match request {
         0 => None,
-        tag => Some(Shutdown { request: request_decode(tag)?, exit_status, deadline_us }),
+        tag => Some(Shutdown { request: request_decode(tag)?, exit_status, signal, deadline_us }),
     };
     Some(Live { applied, boot_us, settled_us, shutdown })
 }

@@ -156,7 +156,7 @@ fn the_head_comes_back() {
     assert_eq!((table.graph_hash(), table.count()), (HASH, 1));
     assert_eq!(table.live(), Some(Live::default()));
     for request in [Poweroff, Reboot, Halt, Kexec, Exit, Reload] {
-        let shutdown = Some(Shutdown { request, exit_status: 3, deadline_us: 1 << 50 });
+        let shutdown = Some(Shutdown { request, exit_status: 3, signal: 15, deadline_us: 1 << 50 });
         let live = Live { applied: 2, boot_us: 3 << 40, settled_us: 4 << 40, shutdown };
         table.write_live(&live);
         assert_eq!(Table::open(&words[..]).unwrap().live(), Some(live));
