@@ -1,12 +1,12 @@
-//! `poweroff`, `reboot` and `halt` as links to `svc`: what cloud agents, ACPI scripts and fingers
-//! know.
+//! Links to `svc`: `poweroff`, `reboot` and `halt`, which cloud agents, ACPI scripts and fingers
+//! know; and `init`, what a container begins with.
 
 use std::{ffi::OsString, path::Path};
 
 use clap::Parser;
 use wire::varlink::Ending;
 
-use crate::{context::Context, error::Error, exit::Exit, verb};
+use crate::{args::Container, context::Context, error::Error, exit::Exit, verb};
 
 /// Flags of busybox's and systemd's tools of these names.
 #[derive(Debug, Parser)]
@@ -37,33 +37,54 @@ struct Flags {
     no_wtmp: bool,
 }
 
+/// `init COMMAND...`, in an image.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "Begin a container: its services, then its command",
+    after_help = "\
+Part of Cooper; the same as `svc container`."
+)]
+struct Begin {
+    #[command(flatten)]
+    container: Container,
+}
+
 /// A name that we were called by, and what came with it.
 pub struct Applet {
-    ending: Ending,
+    name: Name,
     arguments: Vec<OsString>,
+}
+
+enum Name {
+    Init,
+    Ending(Ending),
 }
 
 /// The applet, if we were called by one's name.
 pub fn called_as(arguments: impl IntoIterator<Item = OsString>) -> Option<Applet> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let name = Path::new(arguments.first()?).file_name()?;
-    let ending = match name.to_str()? {
-        "poweroff" => Ending::Poweroff,
-        "reboot" => Ending::Reboot,
-        "halt" => Ending::Halt,
+    let name = match name.to_str()? {
+        "init" => Name::Init,
+        "poweroff" => Name::Ending(Ending::Poweroff),
+        "reboot" => Name::Ending(Ending::Reboot),
+        "halt" => Name::Ending(Ending::Halt),
         _ => return None,
     };
-    Some(Applet { ending, arguments })
+    Some(Applet { name, arguments })
 }
 
 impl Applet {
-    /// Ends the machine.
+    /// Ends the machine, or begins the container.
     pub fn run(self, context: &mut Context) -> Result<Exit, Error> {
-        let flags = match Flags::try_parse_from(&self.arguments) {
-            Ok(flags) => flags,
-            Err(help) => return Ok(crate::explain_usage(&help)),
+        let done = match self.name {
+            Name::Init => Begin::try_parse_from(&self.arguments)
+                .map(|begin| verb::container(&begin.container, context)),
+            Name::Ending(ending) => Flags::try_parse_from(&self.arguments)
+                .map(|flags| verb::shutdown(flags.ending(ending), flags.force, context)),
         };
-        verb::shutdown(flags.ending(self.ending), flags.force, context)
+        done.unwrap_or_else(|help| Ok(crate::explain_usage(&help)))
     }
 }
 
@@ -86,7 +107,23 @@ mod tests {
     fn ending(words: &[&str]) -> Option<(Ending, bool)> {
         let applet = called_as(words.iter().map(OsString::from))?;
         let flags = Flags::try_parse_from(&applet.arguments).ok()?;
-        Some((flags.ending(applet.ending), flags.force))
+        let Name::Ending(ending) = applet.name else { return None };
+        Some((flags.ending(ending), flags.force))
+    }
+
+    /// What follows the first word that is no option of ours is the command's, options and all.
+    #[test]
+    fn a_containers_command_keeps_its_options() {
+        let parse = |words: &[&str]| {
+            let applet = called_as(words.iter().map(OsString::from)).unwrap();
+            assert!(matches!(applet.name, Name::Init));
+            Begin::try_parse_from(&applet.arguments).unwrap().container
+        };
+        let container = parse(&["/init", "--rewrite", "TERM:QUIT", "nginx", "-g", "--group"]);
+        assert_eq!(container.command, ["nginx", "-g", "--group"]);
+        assert_eq!((container.rewrite, container.group), (vec!["TERM:QUIT".into()], false));
+        let container = parse(&["/init", "--group", "--", "--help", "--", "a"]);
+        assert_eq!((container.command.len(), container.group), (3, true));
     }
 
     /// The name decides, wherever the link is; flags may override it.

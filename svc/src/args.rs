@@ -1,6 +1,6 @@
 //! The command line, defined once: parser, help, `docs/svc.md` and completions come from it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -129,6 +129,17 @@ Examples:
 
 The same files make the same bytes; with --root, wherever the image is built.")]
     Compile(Compile),
+    /// Begin a container: its services, then its command
+    #[command(after_help = "\
+Examples:
+  svc container nginx -g 'daemon off;'
+  svc container --rewrite TERM:QUIT -- /usr/sbin/php-fpm -F
+  ENTRYPOINT [\"/init\"]        in an image where /init is a link to svc
+
+The command becomes the service main, and its exit status the container's; the services of
+/etc/cooper/services come up first. Signals go to the command. Mistakes in a file end it at once,
+exit status 4. docs/images.md has more.")]
+    Container(Container),
     /// List profiles and hardware targets, and those in use
     #[command(after_help = "\
 Examples:
@@ -156,6 +167,17 @@ Examples:
 It changes nothing without --fix, needs no Cooper on the machine, and sees most without
 privileges. Exit status: 0 all holds, 5 there are warnings, 1 there are errors.")]
     Doctor(Doctor),
+    /// Tell whether all that is wanted is ready
+    #[command(after_help = "\
+Examples:
+  svc health                       names what is not ready; exit status 1, else 0
+  HEALTHCHECK CMD [\"svc\", \"health\"]    in an image
+  svc health --listen :8080        answers GET /healthz and /readyz until it is stopped
+  svc health --listen unix:/run/health.sock --file /run/healthy
+
+/readyz is 200 when everything wanted is ready, as is the exit status 0; /healthz is, unless
+something has failed or its probes fail. The file is there while everything wanted is ready.")]
+    Health(Health),
     /// Print services as they change
     #[command(after_help = "\
 Examples:
@@ -188,6 +210,31 @@ Examples:
     /// Print the names of all services, one per line
     #[command(hide = true)]
     Names,
+}
+
+/// Arguments of `container`.
+#[derive(Args, Debug)]
+pub struct Container {
+    /// Take a signal for another one: TERM:QUIT; HUP:0 for none. May be given again
+    #[arg(long, value_name = "FROM:TO")]
+    pub rewrite: Vec<String>,
+    /// Send signals to the command's process group
+    #[arg(long)]
+    pub group: bool,
+    /// The command
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Arguments of `health`.
+#[derive(Args, Debug)]
+pub struct Health {
+    /// Answer over HTTP at HOST:PORT, :PORT or unix:PATH. May be given again
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Vec<String>,
+    /// Keep this file while everything is ready
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
 }
 
 /// Arguments of `profiles`.

@@ -8,6 +8,7 @@
 
 use std::{
     io::{self, Read, Write},
+    os::fd::{AsFd, BorrowedFd},
     os::unix::net::UnixStream,
     path::Path,
     time::{Duration, Instant},
@@ -69,6 +70,12 @@ impl From<Fault> for Error {
 pub struct Client {
     stream: UnixStream,
     frames: Frames,
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
 }
 
 impl Client {

@@ -102,6 +102,17 @@ pub fn compile_root(root: &Path, context: &mut Context) -> Result<Graph, Error> 
     Ok(graph)
 }
 
+/// Compiles this container's files and its command. What is only doubtful was for `svc check` to
+/// tell when the image was made: here it would be told at each start, among what the command says.
+pub fn compile_container(
+    container: &source::Container,
+    context: &mut Context,
+) -> Result<Graph, Error> {
+    let compiled = source::load_container(&node_tree(context), container);
+    let without = compiled.map(|compiled| Compiled { warnings: Report::default(), ..compiled });
+    checked(without, context)
+}
+
 /// `source` passes over directories that are not there, as a search path should; one that was
 /// typed should be there.
 fn present(path: &Path) -> Result<(), Error> {
@@ -112,8 +123,12 @@ fn present(path: &Path) -> Result<(), Error> {
 }
 
 fn compile(tree: &Tree, context: &mut Context) -> Result<Graph, Error> {
+    checked(source::load(tree), context)
+}
+
+fn checked(compiled: Result<Compiled, Report>, context: &mut Context) -> Result<Graph, Error> {
     let colour = colour(context);
-    match source::load(tree) {
+    match compiled {
         Ok(Compiled { graph, warnings }) => {
             tell(&warnings, colour, context);
             Ok(graph)

@@ -33,7 +33,7 @@ impl Paths {
             env::var_os(name).map_or(default, |list| env::split_paths(&list).collect())
         };
         Self {
-            run: path("COOPER_RUN", base.run),
+            run: env::var_os("COOPER_RUN").map_or(base.run, PathBuf::from),
             graphs: path("COOPER_GRAPHS", base.graphs),
             logs: path("COOPER_LOGS", base.logs),
             services: list("COOPER_SERVICES", base.services),
@@ -44,7 +44,8 @@ impl Paths {
 
     fn of_system() -> Self {
         Self {
-            run: paths::RUN.into(),
+            // A container's tree is wherever there was room for it.
+            run: sys::run_dir::find().unwrap_or_else(|| paths::RUN.into()),
             graphs: paths::GRAPHS.into(),
             logs: paths::LOGS.into(),
             services: paths::SERVICES.map(PathBuf::from).into(),

@@ -4,11 +4,13 @@ mod apply;
 mod boot;
 mod check;
 mod compile;
+mod container;
 mod detail;
 mod doctor;
 mod edit;
 mod explain;
 mod follow;
+mod health;
 mod logs;
 mod names;
 mod order;
@@ -24,6 +26,7 @@ use wire::varlink::Ending;
 
 use crate::{args::Verb, completions, context::Context, error::Error, exit::Exit};
 
+pub use container::run as container;
 pub use shutdown::shutdown;
 
 /// Does what was typed.
@@ -41,9 +44,11 @@ pub fn run(verb: &Verb, context: &mut Context) -> Result<Exit, Error> {
         Verb::Apply(args) => apply::run(args, context),
         Verb::Check(args) => check::run(args, context),
         Verb::Compile(args) => compile::run(args, context),
+        Verb::Container(args) => container::run(args, context),
         Verb::Profiles(args) => profiles::run(args, context),
         Verb::Boot(args) => boot::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
+        Verb::Health(args) => health::run(args, context),
         Verb::Watch(args) => watch::run(args, context),
         Verb::Edit(args) => edit::run(args, context),
         Verb::Poweroff(args) => shutdown(Ending::Poweroff, args.force, context),

@@ -6,6 +6,7 @@ use facts::{Library, Merged};
 use graph::{DEFAULT_TARGET, Graph, RESCUE_SHELL, RESCUE_TARGET, ServiceId};
 
 use crate::{
+    container,
     define::{Draft, define},
     link, lint,
     node::NodeFile,
@@ -44,6 +45,9 @@ pub(crate) fn compile(found: &Found, findings: &mut Findings) -> Option<Graph> {
     }
     built_in(&mut drafts);
     without::check(&node, &merged, findings);
+    if found.is_container {
+        container::complete(&mut drafts, findings);
+    }
     let mut members = profiles::members(&merged, &node, found, &drafts, findings);
     members.wants.extend(node.services);
     add_to_default(&mut drafts, members, node.at, findings);

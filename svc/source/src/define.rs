@@ -185,6 +185,10 @@ impl Define<'_, '_> {
         let policy = match read.text("restart.policy").as_str() {
             "never" => RestartPolicy::Never,
             "on-failure" => RestartPolicy::OnFailure,
+            // Its end is to be the end of everything.
+            _ if read.flag("critical") && !read.fields.has("restart.policy") => {
+                RestartPolicy::Never
+            }
             _ => RestartPolicy::Always,
         };
         if oneshot && policy == RestartPolicy::Always {

@@ -12,6 +12,7 @@
 mod budget;
 mod cgroup;
 mod compile;
+mod container;
 mod define;
 mod kind;
 mod link;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 
 use graph::Graph;
 
+pub use container::{Container, MAIN};
 pub use name::NAME_MAX;
 pub use reference::reference;
 pub use report::{Colour, Mark, Mistake, Related, Report, Severity};
@@ -91,6 +93,18 @@ pub struct Text<'a> {
 pub fn load(tree: &Tree) -> Result<Compiled, Report> {
     let mut findings = report::Findings::default();
     let found = tree::read(tree, &mut findings);
+    finish(&found, findings)
+}
+
+/// Reads all files of `tree`, and compiles them for a container that is about to start.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_container(tree: &Tree, container: &Container) -> Result<Compiled, Report> {
+    let mut findings = report::Findings::default();
+    let mut found = tree::read(tree, &mut findings);
+    container::add(container, &mut found, &mut findings);
+    found.is_container = true;
     finish(&found, findings)
 }
 

@@ -33,7 +33,9 @@ pub(crate) fn lint(drafts: &BTreeMap<String, Draft>, sources: &Sources, findings
             Kind::Longrun(process) => {
                 lint.process(process);
                 lint.daemon(process);
+                // With a critical one, all ends.
                 if process.restart.policy == RestartPolicy::Never
+                    && !draft.service.critical
                     && required.contains(draft.service.name.as_str())
                 {
                     lint.warn(

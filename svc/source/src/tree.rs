@@ -49,6 +49,8 @@ pub(crate) struct Found {
     pub hardware: BTreeMap<String, FileId>,
     /// Where services were looked for.
     pub dirs: Vec<PathBuf>,
+    /// They are a container's: see [`crate::container`].
+    pub is_container: bool,
 }
 
 impl Found {

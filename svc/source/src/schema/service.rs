@@ -114,7 +114,8 @@ pub(crate) const SERVICE: &[Key] = &[
         "critical",
         Flag,
         Process,
-        "Its end ends the whole tree, with its exit status (containers).",
+        "Its end ends the whole tree, with its exit status (containers); so it is not restarted, \
+         unless `restart.policy` says when.",
     )
     .default("false"),
     Key::new(
