@@ -1,0 +1,19 @@
+//! The tree as a container's entrypoint: our real programs, in namespaces of the test's own, and
+//! in containers of real runc. What needs a machine (containerd, crun) is in the virtual machine's
+//! test.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+mod ending;
+mod engine;
+mod health;
+mod namespace;
+mod services;
+mod signals;
