@@ -29,7 +29,8 @@ impl Shell<'_> {
         }
     }
 
-    /// Begins to stop everything, by this signal if it is not 0. A shutdown that is under way is not changed.
+    /// Begins to stop everything, by this signal if it is not 0. A shutdown that is under way is
+    /// not changed.
     pub fn begin_shutdown(&mut self, request: Request, exit_status: u8, signal: u8) {
         if self.world.live.shutdown.is_some() {
             return;

@@ -360,3 +360,25 @@ fn a_container_has_no_console_to_offer_a_shell_on() {
     state.begin(1, Role::Container, Instant(0), false);
     assert_eq!(start_in_vain(&mut state).1, Action::Nothing);
 }
+
+#[test]
+fn with_a_main_service_signals_are_handed_on_and_some_end_all_if_nobody_takes_them() {
+    let mut state = Box::<State>::default();
+    state.begin(1, Role::Container, Instant(7), true);
+    start(&mut state, Instant(0), 100);
+    for signal in [SIGHUP, SIGUSR2] {
+        assert_eq!(state.step(Instant(0), Event::Signalled(signal)), Action::Nothing);
+        let number = u8::try_from(signal).unwrap();
+        let sent = send_all(&mut state, Instant(0));
+        assert!(matches!(sent[..], [FromInit::Forwarded { signal, .. }] if signal == number));
+    }
+    assert_eq!(state.shutdown.deadline(), None);
+    assert_eq!(state.step(Instant(0), Event::Signalled(SIGTERM)), Action::Nothing);
+    let taken_by = Instant(0).plus_ms(TAKE_MS);
+    assert_eq!(state.shutdown.deadline(), Some(taken_by));
+    assert_eq!(state.step(taken_by, Event::Woke), alone(Request::Exit));
+    // On a machine there is none, whatever its command line says.
+    let mut state = Box::<State>::default();
+    state.begin(1, Role::Machine, Instant(7), true);
+    assert!(!state.has_main());
+}

@@ -1,5 +1,5 @@
-//! Containers of real runc, as an engine configures them: read-only roots, users, filters. Their
-//! root has our programs, and the host's directories of programs and libraries.
+//! Containers of real runc, crun and containerd, as engines configure them: read-only roots, users,
+//! filters. Their root has our programs, and the host's directories of programs and libraries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,25 @@ use serde_json::{Value, json};
 
 use crate::namespace::{PATIENCE, programs};
 
-/// Whether there is a runc that runs containers. In CI there must be one.
-fn has_runc() -> bool {
+/// Whether there is this engine, and it may run containers. In CI there must be one.
+pub fn has(engine: &str) -> bool {
     let has = rustix::process::geteuid().is_root()
-        && Command::new("runc").arg("--version").output().is_ok_and(|out| out.status.success());
+        && Command::new(engine).arg("--version").output().is_ok_and(|out| out.status.success());
     let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(has || !is_ci, "cannot run runc: CI must be root, and have Debian's runc");
+    assert!(has || !is_ci, "cannot run {engine}: CI must be root, and have Debian's {engine}");
     if !has {
-        println!("skipped: needs root and runc");
+        println!("skipped: needs root and {engine}");
     }
     has
 }
+
+fn has_runc() -> bool {
+    has("runc")
+}
+
+/// Mounts a cgroup v2 hierarchy where crun looks for it, which knows no host with both versions.
+const CRUN: &str =
+    "mount -t cgroup2 none /sys/fs/cgroup && exec crun --root \"$1\" run --bundle \"$2\" \"$3\"";
 
 /// A bundle, and its container while it runs.
 struct Bundle {
@@ -119,6 +127,16 @@ impl Bundle {
         run.args(["run", "--bundle"]).arg(&self.dir).arg(&self.name).output().expect("runc runs")
     }
 
+    /// Runs it by crun, in a mount namespace of its own.
+    fn run_by_crun(&self) -> Output {
+        let config = serde_json::to_vec_pretty(&self.config).expect("JSON");
+        fs::write(self.dir.join("config.json"), config).expect("written");
+        let limit = PATIENCE.as_secs().to_string();
+        let mut run = Command::new("timeout");
+        run.args(["--signal=KILL", &limit, "unshare", "--mount", "sh", "-c", CRUN, "sh"]);
+        run.arg(self.dir.join("state")).arg(&self.dir).arg(&self.name).output().expect("crun runs")
+    }
+
     /// What it has printed and its exit status, if nothing was complained of.
     fn printed(&self, status: i32) -> String {
         let output = self.run();
@@ -188,6 +206,20 @@ fn old_filters_are_gone_around() {
     for errno in [1, 38] {
         let bundle = Bundle::new(&["sh", "-c", LOOK]).service("one", ONE).refusing(&newer, errno);
         assert_eq!(bundle.printed(5), "0\n/dev/shm/cooper-0\n2\n", "errno {errno}");
+    }
+}
+
+#[test]
+fn crun_runs_it_as_well() {
+    if !has("crun") {
+        return;
+    }
+    for uid in [0, 1000] {
+        let output = Bundle::new(&["sh", "-c", LOOK]).user(uid).service("one", ONE).run_by_crun();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(output.status.code(), Some(5));
+        let printed = format!("{uid}\n/dev/shm/cooper-{uid}\n2\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), printed);
     }
 }
 

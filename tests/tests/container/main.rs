@@ -1,6 +1,5 @@
 //! The tree as a container's entrypoint: our real programs, in namespaces of the test's own, and
-//! in containers of real runc. What needs a machine (containerd, crun) is in the virtual machine's
-//! test.
+//! in containers of real runc, crun and containerd.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -11,6 +10,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod containerd;
 mod ending;
 mod engine;
 mod health;

@@ -18,9 +18,14 @@ const FENCE: [&str; 2] = ["init/", "supervise/sys/"];
 /// Rooms whose processes must not die; they have no threads, by rule.
 const NO_THREADS: [&str; 2] = ["init/src/", "supervise/"];
 
-/// The only files that may pause: one looks, with a deadline, for what nobody announces; in the
-/// other the passing of time is the subject: something is killed at a random moment.
-const PAUSES: [&str; 2] = ["tests/tests/supervise/crash.rs", "tests/tests/supervise/tree.rs"];
+/// The only files that may pause: three look, with a deadline, for what nobody announces; in the
+/// fourth the passing of time is the subject: something is killed at a random moment.
+const PAUSES: [&str; 4] = [
+    "tests/tests/container/containerd.rs",
+    "tests/tests/container/namespace.rs",
+    "tests/tests/supervise/crash.rs",
+    "tests/tests/supervise/tree.rs",
+];
 
 fn rust_sources() -> Vec<(String, String)> {
     tracked()
