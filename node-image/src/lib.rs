@@ -1,5 +1,5 @@
-//! Node images: files from several places, laid over each other, written as an initramfs, a disk
-//! or a container image; and a driver for the virtual machine that boots one.
+//! Node images: files from several places, laid over each other, written as an initramfs, a disk,
+//! a container image or a package; and a driver for the virtual machine that boots one.
 //!
 //! Not here: fetching packages and building programs (the scripts beside this crate do that), and
 //! what a service is (`svc compile`).
@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apk;
 pub mod base;
 pub mod checkout;
 pub mod disk;

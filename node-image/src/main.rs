@@ -33,6 +33,8 @@ enum Verb {
         #[arg(value_enum)]
         kind: verb::list::Kind,
     },
+    /// List what profiles and a hardware target need, a word and a value on each line
+    Needs(verb::needs::Needs),
     /// Make one image of files that are laid over each other
     #[command(subcommand)]
     Pack(verb::pack::Pack),
@@ -65,6 +67,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Build(build) => verb::build::run(build),
         Verb::Inspect(inspect) => verb::inspect::run(&inspect),
         Verb::List { kind } => verb::list::run(kind),
+        Verb::Needs(needs) => verb::needs::run(&needs),
         Verb::Pack(pack) => verb::pack::run(pack),
         Verb::Boot(boot) => verb::boot::run(boot),
     }

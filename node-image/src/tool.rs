@@ -29,6 +29,7 @@ const fn tool(
 /// Every program that this crate runs.
 const TOOLS: &[Tool] = &[
     tool("mke2fs", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
+    tool("openssl", "openssl", "openssl", "openssl"),
     tool("qemu-system-aarch64", "qemu-system-arm", "qemu-system-aarch64", "qemu"),
     tool("qemu-system-x86_64", "qemu-system-x86", "qemu-system-x86_64", "qemu"),
 ];

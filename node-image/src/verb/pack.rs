@@ -38,6 +38,10 @@ pub enum Pack {
         #[arg(last = true, required = true, value_name = "COMMAND")]
         entrypoint: Vec<String>,
     },
+    /// A package of Alpine
+    Apk(super::apk::Package),
+    /// The index of a repository of Alpine's packages
+    ApkIndex(super::apk::Index),
     /// A disk without partitions: one ext4 file system
     Ext4 {
         #[command(flatten)]
@@ -81,6 +85,8 @@ pub fn run(pack: Pack) -> Result<()> {
                 layout.finish(&[(&name, manifest)])?.finish()
             })
         }
+        Pack::Apk(package) => super::apk::package(&package),
+        Pack::ApkIndex(index) => super::apk::index(&index),
         Pack::Ext4 { files, size } => {
             let mut scratch = files.output.clone().into_os_string();
             scratch.push(".tree");

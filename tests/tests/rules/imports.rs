@@ -141,7 +141,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "node-image",
         rooms: &["facts", "graph", "node-setup", "source"],
-        crates: &["anyhow", "clap", "cpio", "flate2", "serde", "serde_json", "sha2", "tar"],
+        crates: &["anyhow", "clap", "cpio", "flate2", "serde", "serde_json", "sha1", "sha2", "tar"],
         pure: false,
         long_lived: false,
     },
