@@ -17,7 +17,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-pub use index::index;
+pub use index::{Repository, index};
 
 use crate::tree::{Content, Entry, Tree};
 use archive::{Archive, End};
@@ -55,14 +55,18 @@ pub fn package(tree: &Tree, about: &About, key: &Path, mut output: impl Write) -
     Ok(())
 }
 
-/// The member with the files, and how many bytes they have.
+/// The member with the files, and how many bytes they have. Links count: `apk` does not fetch a
+/// package of no bytes at all.
 fn files(tree: &Tree, date: u64) -> Result<(Vec<u8>, u64)> {
     let mut archive = Archive::new(date);
     let mut size = 0_u64;
     for (path, entry) in tree.iter() {
         match entry {
             Entry::Directory(mode) => archive.directory(path, *mode)?,
-            Entry::Symlink(to) => archive.link(path, to)?,
+            Entry::Symlink(to) => {
+                size = size.saturating_add(u64::try_from(to.len()).unwrap_or(u64::MAX));
+                archive.link(path, to)?;
+            }
             Entry::File { mode, content } => {
                 let bytes = content.read()?;
                 size = size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));

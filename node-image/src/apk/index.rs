@@ -27,25 +27,35 @@ const ONCE: [(char, &str); 10] = [
 /// The same for those that it may have often.
 const OFTEN: [(char, &str); 3] = [('D', "depend"), ('p', "provides"), ('i', "install_if")];
 
-/// Writes the index of `packages` to `output`, signed with `key`; `description` says what the
-/// repository is.
+/// What a repository is.
+#[derive(Debug, Clone, Copy)]
+pub struct Repository<'a> {
+    /// In a line.
+    pub description: &'a str,
+    /// Of packages for every architecture, too: `apk` looks for a package in the directory of the
+    /// architecture that the index says.
+    pub architecture: &'a str,
+}
+
+/// Writes the index of `packages` to `output`, signed with `key`.
 pub fn index(
     packages: &[PathBuf],
-    description: &str,
+    repository: Repository<'_>,
     (key, date): (&Path, u64),
     mut output: impl Write,
 ) -> Result<()> {
     let mut entries = Vec::new();
     for path in packages {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let entry = entry(&bytes).with_context(|| format!("cannot index {}", path.display()))?;
+        let entry = entry(&bytes, repository.architecture)
+            .with_context(|| format!("cannot index {}", path.display()))?;
         entries.push(entry);
     }
     // In whatever order they were named.
     entries.sort();
     entries.dedup();
     let mut archive = Archive::new(date);
-    archive.file("DESCRIPTION", 0o644, description.as_bytes())?;
+    archive.file("DESCRIPTION", 0o644, repository.description.as_bytes())?;
     archive.file("APKINDEX", 0o644, entries.concat().as_bytes())?;
     let index = archive.finish(End::Marked)?;
     for member in [sign::member(&index, key, date)?, index] {
@@ -55,7 +65,7 @@ pub fn index(
 }
 
 /// One package's paragraph. Its identity is the hash of the member with `.PKGINFO`, packed.
-fn entry(package: &[u8]) -> Result<String> {
+fn entry(package: &[u8], architecture: &str) -> Result<String> {
     let (_, after) = unpack(package)?;
     let (plain, rest) = unpack(after)?;
     let control = after.get(..after.len().saturating_sub(rest.len())).unwrap_or_default();
@@ -63,6 +73,7 @@ fn entry(package: &[u8]) -> Result<String> {
     let mut text = format!("C:Q1{}\n", base64(&Sha1::digest(control)));
     for (letter, name) in ONCE {
         if let Some(value) = field(&info, name) {
+            let value = if name == "arch" && value == "noarch" { architecture } else { value };
             text.push_str(&format!("{letter}:{value}\n"));
         }
     }

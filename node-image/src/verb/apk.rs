@@ -32,6 +32,9 @@ pub struct Index {
     /// What the repository is
     #[arg(long, default_value = "cooper")]
     description: String,
+    /// The architecture of its directory
+    #[arg(long)]
+    arch: String,
     /// The file to write, by custom DIR/ARCH/APKINDEX.tar.gz
     #[arg(long, short)]
     output: PathBuf,
@@ -71,7 +74,6 @@ pub fn package(package: &Package) -> Result<()> {
 /// Writes an index.
 pub fn index(index: &Index) -> Result<()> {
     let seal = (index.seal.key.as_path(), index.seal.date);
-    output::file(&index.output, |output| {
-        apk::index(&index.packages, &index.description, seal, output)
-    })
+    let repository = apk::Repository { description: &index.description, architecture: &index.arch };
+    output::file(&index.output, |output| apk::index(&index.packages, repository, seal, output))
 }
