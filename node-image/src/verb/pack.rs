@@ -1,4 +1,4 @@
-//! `node-image pack`: files laid over each other, as one image. What goes in is the caller's to say.
+//! `node-image pack`: files laid over each other, as one image. What goes in, the caller says.
 
 use std::path::Path;
 

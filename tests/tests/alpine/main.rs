@@ -1,9 +1,9 @@
 //! Cooper's packages for Alpine, and roots that `alpine/image` makes of them, from the repositories
 //! of `tests/alpine/repository`.
 //!
-//! `ALPINE` is that directory, `STATIC` the one with our static programs. `APK` is what installs: by
-//! default `tests/alpine/apk`, which needs `APKO`; with a real apk-tools, and the feature `apk`, what
-//! only that can do is tested as well.
+//! `ALPINE` is that directory, `STATIC` the one with our static programs. `APK` is what installs:
+//! by default `tests/alpine/apk`, which needs `APKO`; with a real apk-tools, and the feature `apk`,
+//! what only that can do is tested as well.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
