@@ -15,7 +15,9 @@ let
 in
 rec {
   # Each service is a derivation, so that a change of one leaves the others' as they are.
-  service = name: value: writeText "service-${storeName name}.toml" (toml.file value);
+  service = name: value: writeText "service-${storeName name}.toml" (toml.fileWith comments value);
+  # `svc` asks for a reason where output is thrown away. Nix does not hand on comments.
+  comments.log = "Why is said where this was made from.";
 
   # DIRECTORY/etc/cooper as it is on the machine, where `svc apply` reads it again.
   tree = { services, node }: checked services (runCommand "cooper-services"

@@ -26,13 +26,18 @@ let
     else throw "cannot write a ${typeOf value} as TOML";
 
   line = table: name: "${key name} = ${inline table.${name}}\n";
+  commented = comments: table: name:
+    (if comments ? ${name} then "# ${comments.${name}}\n" else "") + line table name;
 
   section = table: name:
     "\n[${key name}]\n" + concatStringsSep "" (map (line table.${name}) (kept table.${name}));
 in
-{
-  # A whole file: what is no table first, as TOML wants it.
-  file = table:
+rec {
+  # A whole file: what is no table first, as TOML wants it. `comments` has some for keys that are no
+  # tables.
+  file = fileWith { };
+  fileWith = comments: table:
     let names = partition (name: isTable table.${name}) (kept table);
-    in concatStringsSep "" (map (line table) names.wrong ++ map (section table) names.right);
+    in concatStringsSep ""
+      (map (commented comments table) names.wrong ++ map (section table) names.right);
 }
