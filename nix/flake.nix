@@ -56,16 +56,24 @@
       # systemd out of what brings it along.
       overlays.default = import ./overlay.nix;
 
-      # An image for each hardware target, to try it: `nix build .#images.SYSTEM.TARGET`. It has the
-      # profile `base`; for another one write a host, as nix/README.md shows.
+      # An image for each hardware target and profile, that runs from memory: for a boot from the
+      # network, and to try one: `nix build .#images.x86_64-linux.n100.k3s-server`.
       images = each (system: lib.genAttrs
         (lib.filter (name: (self.lib.hardware.target name).system == system) self.lib.hardware.names)
-        (name: (self.lib.system {
-          pkgs = nixpkgs.legacyPackages.${system};
+        (hardware: lib.genAttrs self.lib.services.profileNames (profile: (self.lib.system {
+          pkgs = import nixpkgs {
+            inherit system;
+            # Microcode and firmware.
+            config.allowUnfree = true;
+            overlays = [ self.overlays.default ];
+          };
           modules = [
             self.nixosModules.live
-            { networking.hostName = name; cooper.hardware = name; cooper.live.ramdisk = true; }
+            {
+              networking.hostName = "${hardware}-${profile}";
+              cooper = { inherit hardware; profiles = [ profile ]; live.ramdisk = true; };
+            }
           ];
-        }).config.system.build.netboot));
+        }).config.system.build.netboot)));
     };
 }

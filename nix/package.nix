@@ -55,7 +55,9 @@ rustPlatform.buildRustPackage {
   '';
 
   meta = {
-    description = if tools then "Builds and boots images of Cooper's nodes" else "PID 1, supervision tree and service manager for Kubernetes nodes";
+    description =
+      if tools then "Builds and boots images of Cooper's nodes"
+      else "PID 1, supervision tree and service manager for Kubernetes nodes";
     license = lib.licenses.mit;
     platforms = [ "x86_64-linux" "aarch64-linux" ];
     mainProgram = if tools then "node-image" else "svc";

@@ -48,7 +48,7 @@ in
   network-dhcp = shell ++ [ "iproute2" ];
   network-static = shell ++ [ "iproute2" ];
   nvidia-cdi = shell ++ [ "nvidia-container-toolkit" ];
-  nvidia-persistenced = shell;
+  nvidia-persistenced = shell ++ [ "linuxPackages.nvidia_x11.persistenced" ];
   # Their stop commands are node-setup; what starts them is `true`.
   pods = shell ++ [ "util-linux" ];
   pods-graceful = [ ];

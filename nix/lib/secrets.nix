@@ -5,13 +5,23 @@ let
   inherit (builtins) attrNames concatMap filter isAttrs isList isString map match storeDir;
 
   # `builtins.match` takes a regular expression; names are compared in capitals and small letters.
-  named = "(.*[_-])?([Tt][Oo][Kk][Ee][Nn]|[Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]|[Pp][Aa][Ss][Ss][Pp][Hh][Rr][Aa][Ss][Ee]|[Ss][Ee][Cc][Rr][Ee][Tt]|[Aa][Uu][Tt][Hh][_-]?[Kk][Ee][Yy]|[Pp][Rr][Ii][Vv][Aa][Tt][Ee][_-]?[Kk][Ee][Yy])";
+  named = "(.*[_-])?(" + builtins.concatStringsSep "|" [
+    "[Tt][Oo][Kk][Ee][Nn]"
+    "[Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]"
+    "[Pp][Aa][Ss][Ss][Pp][Hh][Rr][Aa][Ss][Ee]"
+    "[Ss][Ee][Cc][Rr][Ee][Tt]"
+    "[Aa][Uu][Tt][Hh][_-]?[Kk][Ee][Yy]"
+    "[Pp][Rr][Ii][Vv][Aa][Tt][Ee][_-]?[Kk][Ee][Yy]"
+  ] + ")";
+  exposed = "would be in the store, where everybody can read it";
   inStore = path: match "${storeDir}/.*" path != null;
   isPlace = value: match "/.*" value != null && !inStore value;
 
   # A variable that is named like a secret, and holds something else than a place to find it.
   ofEnvironment = service: environment:
-    map (name: "service ${service}: the variable ${name} would be in the store, where everybody can read it: put it into a file outside, and name that in env-file, or in ${name}_FILE where the program knows that")
+    map
+      (name: "service ${service}: the variable ${name} ${exposed}: put it into a file outside, and "
+        + "name that in env-file, or in ${name}_FILE where the program knows that")
       (filter (name: match named name != null && !(isString environment.${name} && isPlace environment.${name}))
         (attrNames environment));
 
@@ -28,7 +38,8 @@ let
         previous = builtins.elemAt arguments i;
         argument = builtins.elemAt arguments (i + 1);
       }) (let n = builtins.length arguments; in if n > 1 then n - 1 else 0);
-      say = what: "service ${service}: the argument ${what} would be in the store, where everybody can read it: name a file instead (--token-file, env-file)";
+      say = what: "service ${service}: the argument ${what} ${exposed}: name a file instead "
+        + "(--token-file, env-file)";
     in
     map (argument: say (builtins.head (builtins.filter isString (builtins.split "=" argument))))
       (filter bad arguments)

@@ -41,6 +41,7 @@ let
 in
 rec {
   inherit shipped merge including profile;
+  profileNames = stems profiles;
 
   # Our service file with the programs of `package` in it: /usr/lib/cooper is not there on NixOS.
   placed = cooper: value:

@@ -21,12 +21,16 @@ let
     COOPER_SERVICES = "/etc/cooper/services";
     COOPER_NODE = "/etc/cooper/node.toml";
     COOPER_FACTS = "";
+    COOPER_CGROUP = "/sys/fs/cgroup/system.slice/cooper.service";
   };
 in
 {
   options.services.cooper = {
     enable = lib.mkEnableOption "Cooper's tree beside systemd";
-    package = mkOption { type = types.package; description = "`packages.SYSTEM.cooper` of the flake."; };
+    package = mkOption {
+      type = types.package;
+      description = "`packages.SYSTEM.cooper` of the flake.";
+    };
     services = mkOption {
       type = types.attrsOf types.anything;
       default = { };
@@ -57,8 +61,10 @@ in
         ExecStart = "${cfg.package}/lib/cooper/init --subtree";
         ExecReload = "${cfg.package}/bin/svc apply";
         RuntimeDirectory = "cooper";
-        # It makes cgroups below its own.
+        # Services get cgroups below the unit's. No process may be in that itself then, so init is
+        # in one beside them.
         Delegate = true;
+        DelegateSubgroup = "init";
         KillMode = "mixed";
         Restart = "on-failure";
       };

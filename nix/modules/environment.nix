@@ -3,6 +3,8 @@
 let
   inherit (lib) mkOption types;
   cfg = config.environment;
+  packages = lib.unique
+    ([ config.cooper.package ] ++ cfg.systemPackages ++ [ pkgs.bash pkgs.busybox ]);
   enabled = lib.filterAttrs (_: file: file.enable) cfg.etc;
 in
 {
@@ -17,9 +19,20 @@ in
       description = "Files of /etc: links into the store.";
       type = types.attrsOf (types.submodule ({ name, config, ... }: {
         options = {
-          enable = mkOption { type = types.bool; default = true; description = "Whether it is there."; };
-          text = mkOption { type = types.nullOr types.lines; default = null; description = "What is in it."; };
-          source = mkOption { type = types.path; description = "The file or directory that it is a link to."; };
+          enable = mkOption {
+            type = types.bool;
+            default = true;
+            description = "Whether it is there.";
+          };
+          text = mkOption {
+            type = types.nullOr types.lines;
+            default = null;
+            description = "What is in it.";
+          };
+          source = mkOption {
+            type = types.path;
+            description = "The file or directory that it is a link to.";
+          };
         };
         config.source = lib.mkIf (config.text != null) (lib.mkDefault (pkgs.writeText
           "etc-${lib.concatMapStringsSep "-" (part: part) (lib.splitString "/" name)}" config.text));
@@ -67,7 +80,7 @@ in
       # busybox has an `svc` and a `poweroff` of its own; busybox' after all.
       path = pkgs.runCommand "system-path" { preferLocalBuild = true; allowSubstitutes = false; } ''
         mkdir -p $out/bin
-        for package in ${lib.concatMapStringsSep " " (package: "${lib.getBin package}") (lib.unique ([ config.cooper.package ] ++ cfg.systemPackages ++ [ pkgs.bash pkgs.busybox ]))}; do
+        for package in ${lib.concatMapStringsSep " " (package: "${lib.getBin package}") packages}; do
           for program in $package/bin/*; do
             [ ! -e "$program" ] || [ -e "$out/bin/''${program##*/}" ] || ln -s "$program" $out/bin
           done

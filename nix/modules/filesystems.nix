@@ -19,7 +19,9 @@ let
       fs.device
     ]);
   options = fs: lib.concatStringsSep "," fs.options;
-  line = fs: "${device fs} ${fs.mountPoint} ${fs.fsType} ${options fs} 0 ${if fs.neededForBoot || fs.fsType == "tmpfs" then "0" else "2"}\n";
+  # What is mounted before fsck could look is not looked at.
+  pass = fs: if fs.neededForBoot || fs.fsType == "tmpfs" then "0" else "2";
+  line = fs: "${device fs} ${fs.mountPoint} ${fs.fsType} ${options fs} 0 ${pass fs}\n";
 in
 {
   options = {
@@ -30,7 +32,11 @@ in
         options = {
           device = mkOption { type = types.str; default = "none"; description = "The device."; };
           fsType = mkOption { type = types.str; default = "auto"; description = "Its type."; };
-          options = mkOption { type = types.listOf types.str; default = [ "defaults" ]; description = "Mount options."; };
+          options = mkOption {
+            type = types.listOf types.str;
+            default = [ "defaults" ];
+            description = "Mount options.";
+          };
           neededForBoot = mkOption {
             type = types.bool;
             default = lib.elem name [ "/" "/nix" "/nix/store" "/var" "/var/log" "/var/lib" "/etc" ];

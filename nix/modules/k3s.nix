@@ -8,6 +8,7 @@ let
   secret = option: value: if value == null then null else ours.secrets.path "services.k3s.${option}" value;
   # k3s' own names of options that hold a secret.
   secrets = [ "token" "agent-token" "datastore-endpoint" "etcd-s3-access-key" "etcd-s3-secret-key" "vpn-auth" ];
+  exposed = lib.filter (name: cfg.settings ? ${name}) secrets;
   settings = cfg.settings
     // lib.optionalAttrs (cfg.serverAddr != "") { server = cfg.serverAddr; }
     // lib.optionalAttrs (cfg.tokenFile != null) { token-file = cfg.tokenFile; }
@@ -17,9 +18,22 @@ in
 {
   options.services.k3s = {
     enable = lib.mkEnableOption "k3s";
-    role = mkOption { type = types.enum [ "server" "agent" ]; default = "server"; description = "A server, or an agent."; };
-    serverAddr = mkOption { type = types.str; default = ""; example = "https://10.0.0.10:6443"; description = "The server to join."; };
-    clusterInit = mkOption { type = types.bool; default = false; description = "Whether this server begins a cluster with embedded etcd."; };
+    role = mkOption {
+      type = types.enum [ "server" "agent" ];
+      default = "server";
+      description = "A server, or an agent.";
+    };
+    serverAddr = mkOption {
+      type = types.str;
+      default = "";
+      example = "https://10.0.0.10:6443";
+      description = "The server to join.";
+    };
+    clusterInit = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether this server begins a cluster with embedded etcd.";
+    };
     tokenFile = mkOption {
       type = types.nullOr types.raw;
       default = null;
@@ -44,8 +58,10 @@ in
   config = lib.mkIf cfg.enable {
     assertions = [
       {
-        assertion = lib.filter (name: cfg.settings ? ${name}) secrets == [ ];
-        message = "services.k3s.settings: ${lib.concatStringsSep ", " (lib.filter (name: cfg.settings ? ${name}) secrets)} would be in the store, where everybody can read it: use tokenFile, agentTokenFile, or /etc/rancher/k3s/k3s.env on the machine";
+        assertion = exposed == [ ];
+        message = "services.k3s.settings: ${lib.concatStringsSep ", " exposed} would be in the store, "
+          + "where everybody can read it: use tokenFile, agentTokenFile, or /etc/rancher/k3s/k3s.env "
+          + "on the machine";
       }
       {
         assertion = cfg.role == "server" || (cfg.serverAddr != "" && cfg.tokenFile != null);

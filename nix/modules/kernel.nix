@@ -16,6 +16,12 @@ in
         defaultText = lib.literalExpression "pkgs.linuxPackages";
         description = "The kernel, and what is built for it.";
       };
+      extraModulePackages = mkOption {
+        type = types.listOf types.package;
+        default = [ ];
+        example = lib.literalExpression "[ config.boot.kernelPackages.nvidia_x11 ]";
+        description = "Modules that are not in the kernel's package.";
+      };
       kernelParams = mkOption {
         type = types.listOf types.str;
         default = [ ];
@@ -31,6 +37,8 @@ in
 
   config = {
     boot.kernelParams = lib.optionals (hardware != null) hardware.kernelParams;
+    boot.extraModulePackages = lib.optional (lib.elem "gpu-nvidia" config.cooper.profiles)
+      config.boot.kernelPackages.nvidia_x11;
     hardware.firmware = lib.optionals (hardware != null)
       (map config.system.build.program
         # Microcode goes in front of the initrd, and what a Raspberry Pi starts with into /boot.
@@ -44,8 +52,11 @@ in
     system.build = {
       inherit kernel hardware;
       kernelFile = "${kernel}/${kernel.target or pkgs.stdenv.hostPlatform.linux-kernel.target}";
-      # Where modules are an output of their own.
-      kernelModules = kernel.modules or kernel;
+      # Where modules are an output of their own. As it is, where nothing is added: what enters the
+      # host from a container sees files then, and no links into a store that it does not have.
+      kernelModules = let own = kernel.modules or kernel; in
+        if cfg.extraModulePackages == [ ] then own
+        else pkgs.aggregateModules ([ own ] ++ cfg.extraModulePackages);
       firmware = pkgs.runCommand "firmware" { preferLocalBuild = true; allowSubstitutes = false; } ''
         mkdir -p $out/lib/firmware
         for package in ${lib.concatMapStringsSep " " (package: "${package}") config.hardware.firmware}; do

@@ -8,8 +8,16 @@ let
 in
 {
   options.cooper.live = {
-    device = mkOption { type = types.str; default = "/dev/vda"; description = "The disk that holds the store."; };
-    ramdisk = mkOption { type = types.bool; default = false; description = "Whether the store is in the initrd instead."; };
+    device = mkOption {
+      type = types.str;
+      default = "/dev/vda";
+      description = "The disk that holds the store.";
+    };
+    ramdisk = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether the store is in the initrd instead.";
+    };
   };
   config = {
     fileSystems = {
@@ -30,7 +38,10 @@ in
       ln -s ${build.kernelFile} $out/kernel
       ${config.boot.initrd.imageTools}/bin/node-image pack initramfs --output store --pack none \
         --lay ${build.store}:store.erofs
-      cat ${build.initrd}/initrd store > $out/initrd
+      # The kernel looks for an archive that is not packed at multiples of four bytes only.
+      cat ${build.initrd}/initrd > $out/initrd
+      while [ $(($(wc -c < $out/initrd) % 4)) -ne 0 ]; do printf '\0' >> $out/initrd; done
+      cat store >> $out/initrd
       cp ${build.live}/cmdline ${build.live}/boot.ipxe $out
     '';
   };

@@ -28,9 +28,21 @@ in
       defaultText = lib.literalExpression "what the hardware target boots by";
       description = "Which boot loader. extlinux is what U-Boot reads as well.";
     };
-    timeout = mkOption { type = types.int; default = 3; description = "Seconds until the default entry is booted."; };
-    configurationLimit = mkOption { type = types.int; default = 10; description = "How many generations have an entry."; };
-    mountPoint = mkOption { type = types.str; default = "/boot"; description = "Where the loader's partition is mounted."; };
+    timeout = mkOption {
+      type = types.int;
+      default = 3;
+      description = "Seconds until the default entry is booted.";
+    };
+    configurationLimit = mkOption {
+      type = types.int;
+      default = 10;
+      description = "How many generations have an entry.";
+    };
+    mountPoint = mkOption {
+      type = types.str;
+      default = "/boot";
+      description = "Where the loader's partition is mounted.";
+    };
     raspberryPi.config = mkOption {
       type = types.lines;
       default = "";

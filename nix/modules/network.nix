@@ -7,7 +7,12 @@ in
 {
   options = {
     networking = {
-      useDHCP = mkOption { type = types.bool; default = cfg.static == ""; defaultText = lib.literalExpression "whether networking.static is empty"; description = "Whether addresses come by DHCP."; };
+      useDHCP = mkOption {
+        type = types.bool;
+        default = cfg.static == "";
+        defaultText = lib.literalExpression "whether networking.static is empty";
+        description = "Whether addresses come by DHCP.";
+      };
       static = mkOption {
         type = types.lines;
         default = "";
@@ -18,7 +23,11 @@ in
         '';
         description = "The arguments of one `ip` per line.";
       };
-      nameservers = mkOption { type = types.listOf types.str; default = [ ]; description = "Resolvers, where DHCP does not name them."; };
+      nameservers = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        description = "Resolvers, where DHCP does not name them.";
+      };
     };
     cooper.devices = mkOption {
       type = types.enum [ "mdevd" "udev" "mdev" "none" ];

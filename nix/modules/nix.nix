@@ -5,8 +5,17 @@ let
 in
 {
   options.nix = {
-    enable = mkOption { type = types.bool; default = true; description = "Whether nix is on the machine."; };
-    package = mkOption { type = types.package; default = pkgs.nix; defaultText = lib.literalExpression "pkgs.nix"; description = "Which nix."; };
+    enable = mkOption {
+      type = types.bool;
+      default = true;
+      description = "Whether nix is on the machine.";
+    };
+    package = mkOption {
+      type = types.package;
+      default = pkgs.nix;
+      defaultText = lib.literalExpression "pkgs.nix";
+      description = "Which nix.";
+    };
   };
   config = lib.mkIf config.nix.enable {
     environment.systemPackages = [ config.nix.package ];

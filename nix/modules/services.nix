@@ -7,9 +7,14 @@ let
   build = ours.graph { inherit (pkgs) runCommand writeText; };
   cfg = config.cooper;
 
+  # By nixpkgs' name, which may be one of a set; what goes with a kernel is of ours.
   program = name:
-    if cfg.programs ? ${name} then cfg.programs.${name}
-    else pkgs.${name} or (throw "there is no package `${name}`; cooper.programs.${name} can name one");
+    let
+      parts = lib.splitString "." name;
+      set = if lib.head parts == "linuxPackages" then { linuxPackages = config.boot.kernelPackages; } else pkgs;
+      missing = throw "there is no package `${name}`; cooper.programs.\"${name}\" can name one";
+    in
+    cfg.programs.${name} or (lib.attrByPath parts missing set);
 
   # A service that comes with Cooper, where its programs are.
   shipped = lib.mapAttrs
@@ -85,7 +90,8 @@ in
           wanted = mkOption {
             type = types.nullOr types.bool;
             default = null;
-            description = "Whether it is up by itself. Unless said: yes, if it is a new one; what comes with Cooper is up where a profile, or cooper.node.services, says so.";
+            description = "Whether it is up by itself. Unless said: yes, if it is a new one; "
+              + "what comes with Cooper is up where a profile, or cooper.node.services, says so.";
           };
           path = mkOption {
             type = types.listOf types.package;
@@ -113,10 +119,26 @@ in
         default = [ ];
         description = "Conflicts between profiles that somebody has dealt with.";
       };
-      control = mkOption { type = types.anything; default = { }; description = "Who may operate services."; };
-      shutdown = mkOption { type = types.anything; default = { }; description = "How long a shutdown may take."; };
-      watchdog = mkOption { type = types.anything; default = { }; description = "The hardware watchdog."; };
-      setup = mkOption { type = types.anything; default = { }; description = "Kernel parameters, limits, swap."; };
+      control = mkOption {
+        type = types.anything;
+        default = { };
+        description = "Who may operate services.";
+      };
+      shutdown = mkOption {
+        type = types.anything;
+        default = { };
+        description = "How long a shutdown may take.";
+      };
+      watchdog = mkOption {
+        type = types.anything;
+        default = { };
+        description = "The hardware watchdog.";
+      };
+      setup = mkOption {
+        type = types.anything;
+        default = { };
+        description = "Kernel parameters, limits, swap.";
+      };
     };
     programs = mkOption {
       type = types.attrsOf types.package;

@@ -10,7 +10,11 @@ in
 {
   options.services.openssh = {
     ports = mkOption { type = types.listOf types.int; default = [ 22 ]; description = "Ports."; };
-    extraConfig = mkOption { type = types.lines; default = ""; description = "More of sshd_config."; };
+    extraConfig = mkOption {
+      type = types.lines;
+      default = "";
+      description = "More of sshd_config.";
+    };
   };
 
   config = {

@@ -5,6 +5,7 @@ let
   ours = import ../lib;
   system = pkgs.stdenv.hostPlatform.system;
   label = "NixOS with Cooper ${config.cooper.package.version or ""} (Linux ${build.kernel.modDirVersion or build.kernel.version})";
+  version = if config.system.stateVersion == null then "cooper" else config.system.stateVersion;
   fill = file: builtins.replaceStrings
     [ "@sh@" "@busybox@" "@installBootLoader@" ]
     [ "${pkgs.busybox}/bin/sh" "${pkgs.busybox}" "${build.installBootLoader}" ]
@@ -12,8 +13,11 @@ let
 
   failed = lib.filter (assertion: !assertion.assertion) config.assertions;
   told = value:
-    if failed != [ ] then throw "\nWhat must hold does not:\n${lib.concatMapStrings (assertion: "- ${assertion.message}\n") failed}"
-    else builtins.foldl' (value: warning: builtins.trace "warning: ${warning}" value) value config.warnings;
+    if failed != [ ] then
+      throw ("\nWhat must hold does not:\n"
+        + lib.concatMapStrings (assertion: "- ${assertion.message}\n") failed)
+    else builtins.foldl' (value: warning: builtins.trace "warning: ${warning}" value) value
+      config.warnings;
 in
 {
   config.system.build = {
@@ -56,7 +60,7 @@ in
       chmod 555 $out/init $out/activate $out/bin/switch-to-configuration
       printf %s ${lib.escapeShellArg (lib.concatStringsSep " " config.boot.kernelParams)} > $out/kernel-params
       printf %s ${lib.escapeShellArg label} > $out/label
-      printf %s ${lib.escapeShellArg (if config.system.stateVersion == null then "cooper" else config.system.stateVersion)} > $out/nixos-version
+      printf %s ${lib.escapeShellArg version} > $out/nixos-version
       printf %s ${system} > $out/system
     '');
   };

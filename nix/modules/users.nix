@@ -25,11 +25,31 @@ in
         options = {
           uid = mkOption { type = types.int; description = "The number."; };
           group = mkOption { type = types.str; default = "users"; description = "The group."; };
-          extraGroups = mkOption { type = types.listOf types.str; default = [ ]; description = "More groups."; };
-          description = mkOption { type = types.str; default = ""; description = "The full name."; };
-          home = mkOption { type = types.str; default = "/var/empty"; description = "The home directory."; };
-          createHome = mkOption { type = types.bool; default = false; description = "Whether activation makes it."; };
-          shell = mkOption { type = types.str; default = "/bin/false"; description = "The shell."; };
+          extraGroups = mkOption {
+            type = types.listOf types.str;
+            default = [ ];
+            description = "More groups.";
+          };
+          description = mkOption {
+            type = types.str;
+            default = "";
+            description = "The full name.";
+          };
+          home = mkOption {
+            type = types.str;
+            default = "/var/empty";
+            description = "The home directory.";
+          };
+          createHome = mkOption {
+            type = types.bool;
+            default = false;
+            description = "Whether activation makes it.";
+          };
+          shell = mkOption {
+            type = types.str;
+            default = "/bin/false";
+            description = "The shell.";
+          };
           hashedPasswordFile = mkOption {
             type = types.nullOr types.str;
             default = null;
@@ -56,7 +76,14 @@ in
 
   config = {
     users.users = {
-      root = { uid = 0; group = "root"; home = "/root"; createHome = true; shell = "/run/current-system/sw/bin/bash"; description = "System administrator"; };
+      root = {
+        uid = 0;
+        group = "root";
+        home = "/root";
+        createHome = true;
+        shell = "/run/current-system/sw/bin/bash";
+        description = "System administrator";
+      };
       nobody = { uid = 65534; group = "nogroup"; };
       sshd = { uid = 2; group = "sshd"; description = "SSH privilege separation"; };
       chrony = { uid = 61; group = "chrony"; };
@@ -75,10 +102,22 @@ in
       {
         preferLocalBuild = true;
         allowSubstitutes = false;
-        passwd = lib.concatMapStrings (user: "${user.name}:x:${toString user.uid}:${gid user.group}:${user.description}:${user.home}:${user.shell}\n") users;
+        passwd = lib.concatMapStrings
+          (user: lib.concatStringsSep ":" [
+            user.name "x" (toString user.uid) (gid user.group) user.description user.home user.shell
+          ] + "\n")
+          users;
         group = lib.concatMapStrings (group: "${group.name}:x:${toString group.gid}:${members group}\n") groups;
         # NAME, the file of the password or `!`, HOME or `-`, UID, GID.
-        list = lib.concatMapStrings (user: "${user.name} ${if user.hashedPasswordFile == null then "!" else user.hashedPasswordFile} ${if user.createHome then user.home else "-"} ${toString user.uid} ${gid user.group}\n") users;
+        list = lib.concatMapStrings
+          (user: lib.concatStringsSep " " [
+            user.name
+            (if user.hashedPasswordFile == null then "!" else user.hashedPasswordFile)
+            (if user.createHome then user.home else "-")
+            (toString user.uid)
+            (gid user.group)
+          ] + "\n")
+          users;
       } ''
       mkdir $out
       printf %s "$passwd" > $out/passwd

@@ -22,7 +22,7 @@ let
         options = lib.genAttrs [ "environment" "systemd" ] (_: lib.mkOption { type = lib.types.anything; default = { }; });
         config._module.args.pkgs = pkgs;
       })
-      { services.cooper = { enable = true; package = real "cooper"; services.ticker.exec = [ "sh" "-c" "exec sleep 1000" ]; }; }
+      { services.cooper = { enable = true; package = real "cooper"; path = [ pkgs.busybox ]; services.ticker.exec = [ "sh" "-c" "exec sleep 1000" ]; }; }
     ];
   }).config;
 in
@@ -31,11 +31,13 @@ in
   # Everything that evaluates with no builder for it: a system's derivation, for each.
   evaluated = builtins.mapAttrs (_: host: host.system.build.toplevel.drvPath)
     ((if system == "x86_64-linux" then { inherit (hosts) server laptop; } else { }) // hosts.targets);
+  # Of an image its system: what goes into it is the same for all.
+  images = builtins.mapAttrs (_: host: host.system.build.toplevel.drvPath) hosts.images;
   graph = hosts.server.system.build.graph;
   toplevel = hosts.server.system.build.toplevel;
   laptop = hosts.laptop.system.build.toplevel;
   first = hosts.first.system.build.live;
-  netboot = hosts.first.system.build.netboot;
+  netboot = hosts.memory.system.build.netboot;
   second = hosts.second.system.build.toplevel;
   # A store with both generations, as a machine has that was installed and then changed.
   both = pkgs.runCommand "both.erofs"

@@ -50,8 +50,14 @@ let
     }
   ];
   longrun = word: { exec = [ "/bin/sh" "-c" "echo ${word}; exec sleep 1000000" ]; };
+  targets = lib.genAttrs
+    (lib.filter (name: (ours.hardware.target name).system == pkgs.stdenv.hostPlatform.system
+      # jetpack-nixos has its packages.
+      && name != "jetson-orin-nano") ours.hardware.names)
+    (name: system [ disk { networking.hostName = name; cooper.hardware = name; } ]);
 in
 {
+  inherit targets;
   server = system [
     disk
     {
@@ -70,12 +76,19 @@ in
       cooper.devices = "udev";
     }
   ];
-  # Those of another architecture are evaluated with a package set of theirs.
-  targets = lib.genAttrs
-    (lib.filter (name: (ours.hardware.target name).system == pkgs.stdenv.hostPlatform.system
-      # jetpack-nixos has its packages.
-      && name != "jetson-orin-nano") ours.hardware.names)
-    (name: system [ disk { networking.hostName = name; cooper.hardware = name; } ]);
+  # An image for each profile, as the flake's; targets and profiles know nothing of each other.
+  images = lib.genAttrs ours.services.profileNames (profile: system [
+    (import ../modules/live.nix)
+    {
+      networking.hostName = "image";
+      cooper = {
+        hardware = "generic-${lib.removeSuffix "-linux" pkgs.stdenv.hostPlatform.system}";
+        profiles = [ profile ];
+        live.ramdisk = true;
+      };
+    }
+  ]);
+  memory = system (node (longrun "memory") ++ [ { cooper.live.ramdisk = true; } ]);
   first = system (node (longrun "first"));
   second = system (node (longrun "second"));
 

@@ -44,7 +44,10 @@ rec {
   makeBinPath = packages: concatStringsSep ":" (map (package: "${getBin package}/bin") packages);
   escapeShellArg = value: "'${replaceStrings [ "'" ] [ "'\\''" ] (toString value)}'";
   escapeShellArgs = concatMapStringsSep " " escapeShellArg;
-  getAttrFromPath = path: set: foldl' (found: name: found.${name}) set path;
+  attrByPath = path: default: set:
+    if path == [ ] then set
+    else if set ? ${head path} then attrByPath (tail path) default set.${head path}
+    else default;
   cleanSourceWith = { src, filter, name }: builtins.path { path = src; inherit filter name; };
   licenses.mit = "MIT";
   literalExpression = text: { _type = "literalExpression"; inherit text; };

@@ -53,6 +53,8 @@ stubs // {
   erofs-utils = portable "mkfs.erofs";
   pkgsStatic = { inherit busybox; };
   linuxPackages.kernel = package "linux" (real "kernel") // { target = "vmlinuz"; version = "0"; };
+  linuxPackages.nvidia_x11 = stub "nvidia-x11" [ ] // { persistenced = stub "nvidia-persistenced" [ ]; };
+  aggregateModules = list: package "modules" "${builtins.head list}";
   stdenv.hostPlatform = { inherit system; };
 
   # What would bring systemd along: openssh does, by libfido2 and udev, unless told otherwise.
