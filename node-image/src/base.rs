@@ -1,4 +1,4 @@
-//! The container base image: `init` as the entrypoint, what it needs, and nothing else; or the same
+//! The container base image: `/init` as the entrypoint, what it needs, and nothing else; or the same
 //! with busybox, for those who want a shell.
 
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("cooper-log", "usr/lib/cooper/cooper-log"),
     ("svc", "usr/bin/svc"),
 ];
+/// A link to `svc`, which compiles the services and then becomes init.
 const ENTRYPOINT: &str = "/init";
 const SBOM: &str = "usr/share/sbom/cooper.cdx.json";
 const LICENSE: &str = include_str!("../../LICENSE");
@@ -74,7 +75,7 @@ impl Base {
             let content = Content::Host(self.programs.join(program));
             tree.insert(path, Entry::File { mode: 0o755, content })?;
         }
-        tree.insert(ENTRYPOINT, Entry::Symlink("usr/lib/cooper/init".to_owned()))?;
+        tree.insert(ENTRYPOINT, Entry::Symlink("usr/bin/svc".to_owned()))?;
         tree.insert("usr/share/doc/cooper/LICENSE", text_file(LICENSE.as_bytes().to_vec()))?;
         let mut components = self.crates()?;
         if let Some(busybox) = &self.busybox {

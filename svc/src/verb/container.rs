@@ -69,7 +69,7 @@ struct Start {
 fn texts(command: &[OsString]) -> Result<Vec<String>, Error> {
     let text = |word: &OsString| {
         let text = word.to_str().map(String::from);
-        text.ok_or_else(|| Error::Usage(format!("{} is not UTF-8", word.display())))
+        text.ok_or_else(|| Error::Usage(format!("{word:?} is not UTF-8")))
     };
     command.iter().map(text).collect()
 }

@@ -82,7 +82,13 @@ impl Report {
                     report.unready.push(line());
                     report.failing.push(line());
                 }
-                _ => report.unready.push(line()),
+                State::Down
+                | State::Waiting
+                | State::Starting
+                | State::Stopping
+                | State::Backoff
+                | State::Running
+                | State::Undoing => report.unready.push(line()),
             }
         }
         report
