@@ -185,6 +185,13 @@ impl<S: Sink> Layout<S> {
     }
 }
 
+/// Writes one image as a tar file. Not packed: it is read once, from the same machine.
+pub fn write(tree: &Tree, name: &str, image: &Image, output: impl Write) -> Result<()> {
+    let mut layout = Layout::new(Archive::new(output), Packing::None);
+    let manifest = layout.image(tree, image)?;
+    layout.finish(&[(name, manifest)])?.finish()
+}
+
 fn digest(bytes: &[u8]) -> String {
     let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hash}")

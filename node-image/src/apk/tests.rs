@@ -86,7 +86,7 @@ fn members(mut bytes: &[u8]) -> Vec<(&[u8], Vec<u8>)> {
         let mut plain = Vec::new();
         decoder.read_to_end(&mut plain).unwrap();
         let rest = decoder.into_inner();
-        members.push((&bytes[..bytes.len() - rest.len()], plain));
+        members.push((&bytes[..bytes.len().saturating_sub(rest.len())], plain));
         bytes = rest;
     }
     members

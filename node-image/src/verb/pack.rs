@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
-use node_image::oci::{self, Archive, Layout};
+use node_image::oci;
 use node_image::tree::Entry;
 use node_image::{disk, initramfs, modules, output, packing};
 
@@ -78,12 +78,7 @@ pub fn run(pack: Pack) -> Result<()> {
             let environment = vec!["PATH=/bin".to_owned()];
             let image = oci::Image { architecture, entrypoint, environment, ..Default::default() };
             let tree = files.tree()?;
-            output::file(&files.output, |output| {
-                // It is read once, from the same machine.
-                let mut layout = Layout::new(Archive::new(output), packing::Packing::None);
-                let manifest = layout.image(&tree, &image)?;
-                layout.finish(&[(&name, manifest)])?.finish()
-            })
+            output::file(&files.output, |output| oci::write(&tree, &name, &image, output))
         }
         Pack::Apk(package) => super::apk::package(&package),
         Pack::ApkIndex(index) => super::apk::index(&index),

@@ -163,6 +163,7 @@ fn ours(count: usize, program: &str, root: Option<&Root>) -> Result<(), Failure>
             stdin: Stdin::Null,
             output: Output::Null,
             ready: None,
+            inherits: None,
             variables: &[],
             watchdog_us: None,
         };

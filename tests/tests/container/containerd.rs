@@ -103,8 +103,9 @@ fn image(path: &Path) {
     tree.insert("etc/cooper/services/one.toml", entry).expect("a file");
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let entrypoint = vec!["/cooper/entry/init".into()];
-    let image = Image { name: NAME.into(), architecture: architecture.into(), entrypoint };
-    oci::write(&tree, &image, fs::File::create(path).expect("a file")).expect("an image");
+    let image = Image { architecture: architecture.into(), entrypoint, ..Image::default() };
+    let file = fs::File::create(path).expect("a file");
+    oci::write(&tree, NAME, &image, file).expect("an image");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use node_image::initramfs;
+use node_image::packing::Packing;
 use node_image::tree::Tree;
 use node_image::vm::{Boot, Machine};
 use serde_json::Value;
@@ -68,7 +69,7 @@ impl Guest {
     /// The same, with more words for QEMU.
     pub fn boot_over_with(arch: &str, over: &Tree, qemu: &[&str]) -> Self {
         Self::boot_grown(&node(arch), "", qemu, |image| {
-            initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
+            initramfs::write(over, Packing::None, image).expect("the copy grows");
         })
     }
 
