@@ -94,7 +94,7 @@ impl Node {
     pub fn shut_down(&self, budget: Duration) {
         let deadline_us = now_us() + u64::try_from(budget.as_micros()).unwrap();
         let (request, exit_status) = (Request::Reboot, 0);
-        let shutdown = Some(Shutdown { request, exit_status, deadline_us });
+        let shutdown = Some(Shutdown { request, exit_status, signal: 0, deadline_us });
         self.write_state(&Live { shutdown, ..Live::default() });
     }
 
