@@ -1,4 +1,8 @@
-#![allow(clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 use std::fs;
 use std::io::Read;

@@ -17,6 +17,7 @@ mod apply;
 mod client;
 mod doctor;
 mod graceful;
+mod openrc;
 mod orders;
 mod program;
 mod status;
