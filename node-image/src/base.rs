@@ -1,5 +1,5 @@
-//! The container base image: `/init` as the entrypoint, what it needs, and nothing else; or the same
-//! with busybox, for those who want a shell.
+//! The container base image: `/init` as the entrypoint, what it needs, and nothing else; or the
+//! same with busybox, for those who want a shell.
 
 use std::path::PathBuf;
 

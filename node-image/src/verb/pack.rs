@@ -1,4 +1,5 @@
-//! `node-image pack`: files laid over each other, as one image. What goes in, the caller says.
+//! `node-image pack`: files laid over each other, as one image. What goes in is for the caller to
+//! say.
 
 use std::path::Path;
 

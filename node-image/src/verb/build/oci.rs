@@ -22,8 +22,8 @@ const BUSYBOX: &str = "busybox-static";
 /// `FROM` it: init is the entrypoint, `CMD` the main service, and files in /etc/cooper/services are
 /// services beside it.
 ///
-/// From a checkout (`cargo run --package node-image -- build oci -o cooper.tar`) it builds what goes
-/// in. The same sources give the same bytes. Put it where your containers come from:
+/// From a checkout (`cargo run --package node-image -- build oci -o cooper.tar`) it builds what
+/// goes in. The same sources give the same bytes. Put it where your containers come from:
 ///
 ///   skopeo copy --all oci-archive:cooper.tar docker://registry.example.org/cooper
 ///   ctr image import cooper.tar
