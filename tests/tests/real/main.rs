@@ -13,6 +13,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod cilium;
 mod cluster;
 mod daemons;
 mod node;
@@ -52,4 +53,16 @@ fn pods_have_their_time_when_the_node_goes_down() {
     shutdown::kubelet_asks_for_time(&mut node);
     let off = shutdown::one_that_never_lets_go_loses(node);
     shutdown::the_next_boot_names_it(off);
+}
+
+#[test]
+fn cilium_finds_a_node_that_it_can_work_on() {
+    let mut node = Node::boot("runtime");
+    cilium::its_profile_comes_into_force(&mut node);
+    cilium::doctor_has_nothing_to_say(&mut node);
+    cilium::the_agent_says_that_it_is_ready(&mut node);
+    cilium::its_programs_are_compiled_and_attached(&mut node);
+    cilium::the_node_is_as_it_needs_it(&mut node);
+    cilium::doctor_has_nothing_to_say(&mut node);
+    cilium::its_programs_outlive_it(&mut node);
 }
