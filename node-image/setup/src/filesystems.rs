@@ -1,9 +1,11 @@
 //! Section `filesystems`: what /etc/fstab lists is checked and mounted, by the image's own fsck(8)
 //! and mount(8).
 //!
-//! What is mounted already is left, but for a root that is to be written to. What needs the
-//! network is mounted later, by the service `netmounts`.
+//! A mount point that is missing is made, as systemd does. What is mounted already is left, but for
+//! a root that is to be written to. What needs the network is mounted later, by the service
+//! `netmounts`.
 
+use std::fs;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use facts::section::Empty;
@@ -40,7 +42,11 @@ pub fn apply(_: &Empty, root: &Root, report: &mut Report<'_>) {
 fn mount(step: &Step, at: &str, root: &Root) -> Result<(), String> {
     let mut command = Command::new("mount");
     match step {
-        Step::Mount(_) => command.arg(at),
+        Step::Mount(_) => {
+            // Where that cannot be, mount says why.
+            let _ = fs::create_dir_all(root.path(at));
+            command.arg(at)
+        }
         Step::Remount => command.args(["-o", "remount,rw", at]),
     };
     tools::run(&mut command)?;

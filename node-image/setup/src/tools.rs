@@ -28,6 +28,26 @@ pub(crate) fn not_run(program: &str, error: &io::Error) -> String {
 pub(crate) fn words(output: &Output) -> String {
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !is_hint(line));
     line.map_or_else(|| output.status.to_string(), str::to_owned)
+}
+
+/// Where else to look, by mount(8) and hwclock(8) of util-linux: the reason is before it.
+fn is_hint(line: &str) -> bool {
+    ["dmesg(1) may", "Use the --verbose"].iter().any(|hint| line.contains(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_no_reason() {
+        let said = "mount: /data: mount point does not exist.\n       dmesg(1) may have more \
+                    information after failed mount system call.";
+        let failed = run(Command::new("sh").args(["-c", "echo \"$1\" >&2; exit 32", "sh", said]));
+        assert_eq!(failed, Err("mount: /data: mount point does not exist.".to_owned()));
+        let failed = run(Command::new("sh").args(["-c", "exit 32"]));
+        assert_eq!(failed, Err("exit status: 32".to_owned()));
+    }
 }
