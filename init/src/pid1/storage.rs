@@ -30,7 +30,7 @@ pub fn release(wait: &Wait<'_>) {
     let mut table = Table::new();
     for _ in 0..ROUNDS_MAX {
         let unmounted = work.unmount(&mut table, UnmountFlags::NOFOLLOW);
-        let detached = detach_loops();
+        let detached = work.detach_loops();
         if !unmounted && !detached {
             break;
         }
@@ -133,6 +133,28 @@ impl Work<'_> {
         changed
     }
 
+    /// Loop devices keep their files, and so the file systems below, in use. Returns whether one was
+    /// detached.
+    fn detach_loops(&mut self) -> bool {
+        let mut changed = false;
+        os::for_each_entry(c"/sys/block", |name| {
+            if name.starts_with(b"loop") && is_attached(name) {
+                changed |= self.detach_loop(name).is_some();
+            }
+        });
+        changed
+    }
+
+    /// The file may be on a disk that hangs, and is let go by whoever closes the device last. One in
+    /// use is detached by its user's end only, and has not changed.
+    fn detach_loop(&mut self, name: &[u8]) -> Option<()> {
+        let mut path = Line::new().text("/dev/").text(name);
+        let path = CStr::from_bytes_with_nul(path.finish_with(0)).ok()?;
+        let task = || os::open(path, libc::O_RDONLY | libc::O_NONBLOCK)?.detach_loop();
+        self.attempt("detach", path, STEP_MS, task).ok()?;
+        (!is_attached(name)).then_some(())
+    }
+
     /// What is still there, the root first of all.
     fn make_read_only(&mut self, table: &mut Table) {
         read_mounts(table);
@@ -167,28 +189,10 @@ fn read_mounts(table: &mut Table) {
     });
 }
 
-/// Loop devices keep their files, and so the file systems below, in use. Returns whether one was
-/// detached.
-fn detach_loops() -> bool {
-    let mut changed = false;
-    os::for_each_entry(c"/sys/block", |name| {
-        if name.starts_with(b"loop") && is_attached(name) {
-            changed |= detach_loop(name).is_some();
-        }
-    });
-    changed
-}
-
 fn is_attached(name: &[u8]) -> bool {
     let mut path = Line::new().text("/sys/block/").text(name).text("/loop/backing_file");
     let path = CStr::from_bytes_with_nul(path.finish_with(0));
     path.is_ok_and(|path| rustix::fs::stat(path).is_ok())
-}
-
-fn detach_loop(name: &[u8]) -> Option<()> {
-    let mut path = Line::new().text("/dev/").text(name);
-    let path = CStr::from_bytes_with_nul(path.finish_with(0)).ok()?;
-    os::open(path, libc::O_RDONLY | libc::O_NONBLOCK).ok()?.detach_loop().ok()
 }
 
 fn for_each_byte(path: &CStr, mut call: impl FnMut(u8)) {
