@@ -7,8 +7,9 @@ use crate::guest::Guest;
 /// How long an ordered end may take under emulation.
 const END_MAX: Duration = Duration::from_secs(60);
 
-/// Everything stops in order, the machine switches off by itself, within its deadline.
-pub fn poweroff_ends_it_in_order(guest: Guest) {
+/// Everything stops in order, the machine switches off by itself, within its deadline. Returns what
+/// the console showed of it.
+pub fn poweroff_ends_it_in_order(guest: Guest) -> String {
     let before = guest.console();
     let (took, console) = guest.end("svc poweroff");
     eprintln!("down {:.1} s after `svc poweroff`", took.as_secs_f32());
@@ -16,6 +17,7 @@ pub fn poweroff_ends_it_in_order(guest: Guest) {
     let end = console.get(before.len()..).unwrap_or(&console);
     assert_sound(end);
     assert!(end.contains("init: all done"), "{end}");
+    end.to_owned()
 }
 
 /// The shell on the console works, `svc` works in it, and it ends as any other machine.

@@ -73,19 +73,26 @@ impl Guest {
         })
     }
 
-    /// With the daemons of `tests/services`, and with QEMU's network and a second serial port.
-    pub fn boot_with_services(arch: &str) -> Self {
-        let node = node(arch);
-        let mut services = File::open(node.join("services")).expect("tests/services has built it");
+    /// With the daemons of `tests/services`, with QEMU's network and a second serial port; and with
+    /// these files and more words for QEMU.
+    pub fn boot_with_services(arch: &str, over: &Tree, qemu: &[&str]) -> Self {
         let devices =
             ["user,id=net", "virtio-net-pci,netdev=net", "null,id=s", "isa-serial,chardev=s"];
         let options = ["-netdev", "-device", "-chardev", "-device"];
-        let devices: Vec<&str> =
-            options.iter().zip(&devices).flat_map(|(option, device)| [*option, *device]).collect();
+        let devices = options.iter().zip(&devices).flat_map(|(option, device)| [*option, *device]);
+        let qemu: Vec<&str> = devices.chain(qemu.iter().copied()).collect();
         // The last one that is named becomes /dev/console.
         let words = "console=ttyS1,115200 console=ttyS0,115200";
-        Self::boot_grown(&node, words, &devices, |mut image| {
+        Self::boot_over_services(arch, words, over, &qemu)
+    }
+
+    /// With what `tests/services` has built, and these files over it.
+    pub fn boot_over_services(arch: &str, words: &str, over: &Tree, qemu: &[&str]) -> Self {
+        let node = node(arch);
+        let mut services = File::open(node.join("services")).expect("tests/services has built it");
+        Self::boot_grown(&node, words, qemu, |mut image| {
             std::io::copy(&mut services, &mut image).expect("the copy grows");
+            initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
         })
     }
 
@@ -128,6 +135,11 @@ impl Guest {
         let output =
             self.machine.run(command, DEADLINE).unwrap_or_else(|error| panic!("{error:#}"));
         (output.status, output.text)
+    }
+
+    /// Sends a line of shell that ends the machine, or may.
+    pub fn send(&mut self, command: &str) {
+        self.machine.send(command).expect("the shell is there");
     }
 
     /// Runs a line of shell again and again, until what it prints is as wanted: while the machine
@@ -199,7 +211,7 @@ impl Guest {
     /// Switches it off with `command`, and waits until it is; how long that took, and what the
     /// console shows.
     pub fn end(mut self, command: &str) -> (Duration, String) {
-        self.machine.send(command).expect("the shell is there");
+        self.send(command);
         self.ended()
     }
 

@@ -19,6 +19,7 @@ mod guest;
 mod operate;
 mod services;
 mod setup;
+mod storage;
 mod survive;
 mod up;
 mod watchdog;
@@ -83,9 +84,15 @@ fn a_node_boots_on_aarch64() {
 
 #[test]
 fn every_service_that_is_shipped_does_its_work() {
-    // Those that can run here, and not in the demonstration; the rest is in tests/real.
-    let mut guest = Guest::boot_with_services("x86_64");
+    // Those that can run here, and not in the demonstration; the rest is in tests/real. What it has
+    // on disks is looked at when it is off.
+    let disks = storage::Disks::make();
+    let words = disks.words();
+    let qemu: Vec<&str> = storage::CLOCK.into_iter().chain(words.iter().map(|it| &**it)).collect();
+    let mut guest = Guest::boot_with_services("x86_64", &storage::files(), &qemu);
     up::everything_is_up(&mut guest);
+    storage::what_fstab_lists_is_mended_and_used(&mut guest);
+    storage::the_hardware_clock_may_be_local(&mut guest);
     services::prepare(&mut guest);
     services::coldplug_loads_drivers(&mut guest);
     services::dhcp_configures_the_interface(&mut guest);
@@ -98,7 +105,9 @@ fn every_service_that_is_shipped_does_its_work() {
     services::etcd_keeps_its_data(&mut guest);
     services::each_console_has_a_login(&mut guest);
     services::mdev_sets_groups(&mut guest);
-    end::poweroff_ends_it_in_order(guest);
+    storage::somebody_watches(&mut guest);
+    let console = end::poweroff_ends_it_in_order(guest);
+    storage::it_ended_in_order_and_nothing_was_lost(&disks, &console);
 }
 
 #[test]

@@ -20,23 +20,28 @@ bindcmdaddress /
 pidfile /run/chrony/server.pid
 driftfile /run/chrony/server.drift
 ";
-/// An iSCSI target of the kernel's own.
+/// An iSCSI target of the kernel's own, which has a disk of the machine.
 const TARGET: &str = "
 set -e
 modprobe -a iscsi_tcp iscsi_target_mod target_core_file
 grep -q /sys/kernel/config /proc/mounts || mount -t configfs none /sys/kernel/config
 target=/sys/kernel/config/target
-truncate -s 4M /tmp/disk
 mkdir -p $target/core/fileio_0/disk $target/iscsi
-echo fd_dev_name=/tmp/disk,fd_dev_size=4194304 > $target/core/fileio_0/disk/control
+echo fd_dev_name=/dev/vdc,fd_dev_size=33554432 > $target/core/fileio_0/disk/control
 echo 1 > $target/core/fileio_0/disk/enable
 group=$target/iscsi/iqn.2026-01.org.example:disk/tpgt_1
 mkdir -p $group/np/127.0.0.1:3260 $group/lun/lun_0
 ln -s $target/core/fileio_0/disk $group/lun/lun_0/disk
 echo 0 > $group/attrib/authentication
 echo 1 > $group/attrib/generate_node_acls
+echo 0 > $group/attrib/demo_mode_write_protect
 echo 1 > $group/enable
 ";
+
+/// Where a CSI driver has mounted a volume for a pod.
+const VOLUME: &str = "/var/lib/kubelet/pods/1/volumes/kubernetes.io~csi/pvc-1/mount";
+/// What is written there, before and after iscsid is another one.
+pub const VOLUME_HOLDS: &str = "before\nafter\n";
 
 /// Packages make users; here nobody else does.
 pub fn prepare(guest: &mut Guest) {
@@ -104,8 +109,9 @@ pub fn time_sync_is_honest(guest: &mut Guest) {
     guest.run("echo server 127.0.0.1 port 11123 iburst >> /etc/chrony/chrony.conf");
     guest.run(&format!("rm {short} && svc apply && svc restart chronyd && svc start time-sync"));
     assert_eq!(state(guest, "time-sync"), "done");
-    let tracking = guest.run("chronyc -c -n tracking");
-    assert!(tracking.contains("127.0.0.1,6,"), "it has the time from stratum 5: {tracking}");
+    // What it is a moment later is chronyd's affair: on a busy machine, two chronyds that share one
+    // clock may find each other odd.
+    guest.run_until("svc logs -n 1 time-sync", |said| said.contains("refid: 7F000001"));
     guest.run("svc reload chronyd");
 }
 
@@ -124,15 +130,31 @@ pub fn iscsi_sessions_outlive_iscsid(guest: &mut Guest) {
     guest.run("iscsiadm -m node --login");
     let session = "cat /sys/class/iscsi_session/*/state";
     assert_eq!(guest.run(session), "LOGGED_IN\n");
+    a_volume_is_mounted(guest);
+    guest.run("svc start iscsi-sessions pods");
     guest.run("svc stop --force iscsid");
+    assert_eq!(state(guest, "iscsi-sessions"), "down");
     assert_eq!(guest.run(session), "LOGGED_IN\n", "stopping it is not logging out");
-    guest.run("svc start iscsid");
+    guest.run("svc start iscsi-sessions");
     comes_back(guest, "iscsid");
+    guest.run("svc restart iscsid");
     // Each iscsid makes sure of what it took over, and connects anew.
     guest.run(&format!("until {session} | grep -q LOGGED_IN; do sleep 0.1; done"));
     let sessions = guest.run("iscsiadm -m session");
     assert!(sessions.contains("iqn.2026-01.org.example:disk"), "taken over: {sessions}");
-    guest.run("iscsiadm -m node --logoutall=all");
+    // Its file system is read and written as before. It stays until the node goes down.
+    guest.run(&format!("echo after >> {VOLUME}/file; sync; echo 3 > /proc/sys/vm/drop_caches"));
+    assert_eq!(guest.run(&format!("cat {VOLUME}/file")), VOLUME_HOLDS);
+}
+
+/// What the session brings is a disk like any other.
+fn a_volume_is_mounted(guest: &mut Guest) {
+    let disk = "/sys/class/iscsi_session/*/device/target*/*/block/*";
+    guest.run(&format!(
+        "until ls -d {disk} 2> /dev/null; do sleep 0.1; done; disk=/dev/$(basename {disk}); \
+         mke2fs -q -t ext4 $disk && mkdir -p {VOLUME} && mount $disk {VOLUME} && \
+         echo before > {VOLUME}/file"
+    ));
 }
 
 /// A key opens a session, which a restart leaves alone; a configuration that is wrong is refused.
@@ -218,7 +240,9 @@ pub fn each_console_has_a_login(guest: &mut Guest) {
     // The node's own, which asks nobody who they are.
     guest.run("rm /etc/cooper/services/getty@.toml");
     let node = guest.run("cat /etc/cooper/node.toml");
-    let wanted = "services = [\"getty@ttyS1\", \"getty@ttyS2\", \"getty@tty1\"]";
+    // The network is named, too: what is ordered after one is so after the one that is chosen.
+    let wanted = ["network-static", "getty@ttyS1", "getty@ttyS2", "getty@tty1"];
+    let wanted = format!("services = {wanted:?}");
     write(guest, "/etc/cooper/node.toml", &format!("{wanted}\n{node}"));
     guest.run("svc apply && svc start default");
     for (console, expected) in
