@@ -54,6 +54,7 @@ fn a_node_boots_serves_and_ends() {
     operate::reload_keeps_the_process(&mut guest);
     operate::apply_restarts_what_changed_and_nothing_else(&mut guest);
     operate::apply_sets_up_what_another_profile_wants(&mut guest);
+    operate::a_module_that_is_missing_holds_nothing_up(&mut guest);
     operate::a_broken_file_changes_nothing(&mut guest);
     operate::only_root_may_change_something(&mut guest);
     survive::no_line_of_the_container_is_lost(&mut guest);

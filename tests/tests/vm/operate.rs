@@ -94,6 +94,27 @@ pub fn apply_sets_up_what_another_profile_wants(guest: &mut Guest) {
     guest.run(r#"sed -i 's/, "third"//' /etc/cooper/node.toml && svc apply"#);
 }
 
+/// A module that the kernel lacks is told by name, and holds nothing up.
+pub fn a_module_that_is_missing_holds_nothing_up(guest: &mut Guest) {
+    let entry = r#"name = "nosuch"\nwhy = "a test"\nsource = "it""#;
+    guest.run(&format!(
+        "printf 'description = \"lacking\"\n[[module]]\n{entry}\n' \
+         > /etc/cooper/profiles/lacking.toml && cp /etc/cooper/node.toml /tmp && \
+         sed -i 's/^profiles = ./&\"lacking\", /' /etc/cooper/node.toml"
+    ));
+    let before = guest.pids();
+    guest.try_run("svc apply");
+    let (_, status) = guest.try_run("svc status modules");
+    let (_, why) = guest.try_run("svc explain modules");
+    for said in [&status, &why] {
+        assert!(said.contains("exit 111: cannot load nosuch: the kernel "), "{said}");
+    }
+    guest.run("svc restart containerd sshd");
+    let changed: Vec<_> = guest.pids().difference(&before).map(|(name, _)| name.clone()).collect();
+    assert_eq!(changed, ["containerd", "sshd"], "{status}");
+    guest.run("mv /tmp/node.toml /etc/cooper && svc apply && svc start modules");
+}
+
 /// A mistake is told with its place, and neither the graph in force nor the next boot's changes.
 pub fn a_broken_file_changes_nothing(guest: &mut Guest) {
     let graph = "readlink /var/lib/cooper/graph/current; sha256sum < /run/cooper/graph";
