@@ -147,14 +147,16 @@ fn a_machine_that_nobody_supervises_is_reset() {
     // A real device, as far as a machine of QEMU's has one: it resets, and the machine starts
     // again by itself.
     let qemu = ["-device", "i6300esb", "-action", "reboot=reset,watchdog=reset"];
-    let mut guest = Guest::boot_with_hardware("x86_64", "cooper.target=guest-shell", &qemu);
+    let words = "cooper.target=guest-shell";
+    let mut guest = Guest::boot_over_services("x86_64", words, &Tree::default(), &qemu);
     watchdog::one_that_is_not_there_is_said_and_nothing_else(&mut guest);
     watchdog::an_apply_arms_it(&mut guest);
     watchdog::a_supervise_that_is_replaced_resets_nothing(&mut guest);
     watchdog::init_that_executes_itself_again_keeps_it(&mut guest);
     watchdog::an_apply_disarms_it(&mut guest);
     watchdog::a_supervise_that_cannot_be_replaced_leaves_a_shell_and_then_a_reset(&mut guest);
-    watchdog::it_stays_armed_to_the_end(guest);
+    watchdog::a_final_phase_that_hangs_is_reset(&mut guest);
+    watchdog::a_disk_that_hangs_is_left_behind(guest);
 }
 
 #[test]
