@@ -92,7 +92,7 @@ impl Guest {
         let mut services = File::open(node.join("services")).expect("tests/services has built it");
         Self::boot_grown(&node, words, qemu, |mut image| {
             std::io::copy(&mut services, &mut image).expect("the copy grows");
-            initramfs::write(over, initramfs::Packing::None, image).expect("the copy grows");
+            initramfs::write(over, Packing::None, image).expect("the copy grows");
         })
     }
 

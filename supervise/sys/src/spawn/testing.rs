@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use graph::{
     CgroupSpec, Environment, KillMode, LogSpec, LogTo, Process, Readiness, RestartPolicy,
@@ -14,6 +15,9 @@ use unit::SpawnError;
 use crate::spawn::{Kin, Order, Outcome, Output, Prepared, Report, Spawned, Spawner, Stdin};
 use crate::testing::wait;
 use crate::users::Identity;
+
+/// A program that has been executed has its libraries by then, also on a busy machine.
+const LOADED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A definition of which everything is the default: `exec` with a `PATH`.
 pub(crate) fn process(exec: &[&str]) -> Process {
@@ -148,9 +152,21 @@ impl Live {
         environ.split_terminator('\0').map(ToOwned::to_owned).collect()
     }
 
-    /// Its open descriptors and what they are. One that it closes while it is looked at (a shell
-    /// after a redirection) is not among them.
+    /// Its open descriptors and what they are, once its loader has closed the last library. One
+    /// that it closes while it is looked at (a shell after a redirection) is not among them.
     pub(crate) fn descriptors(&self) -> Vec<(u32, PathBuf)> {
+        let begin = Instant::now();
+        let is_library = |(_, path): &(u32, PathBuf)| path.to_string_lossy().contains(".so");
+        loop {
+            let all = self.descriptors_now();
+            if !all.iter().any(is_library) || begin.elapsed() > LOADED_WITHIN {
+                return all;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn descriptors_now(&self) -> Vec<(u32, PathBuf)> {
         let directory = format!("/proc/{}/fd", self.pid);
         let entries = fs::read_dir(directory).expect("it lives");
         let entries = entries.map(|entry| entry.unwrap());
