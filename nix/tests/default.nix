@@ -1,6 +1,6 @@
 # The systems of hosts.nix with the stand-in package set, and what is looked at by tests/run.
 #
-# `inputs` is what nix/tests/run collects; `nixpkgsLib` is nixpkgs' lib, where it is at hand.
+# `inputs` is a directory that nix/tests/run fills; `nixpkgsLib` is nixpkgs' lib, where it is at hand.
 { inputs, nixpkgsLib ? null, system ? "x86_64-linux" }:
 let
   lib = if nixpkgsLib == null then import ./lib else import nixpkgsLib;
@@ -8,9 +8,9 @@ let
   real = name: {
     type = "derivation";
     inherit name;
-    outPath = "${builtins.path { path = inputs + "/${name}"; inherit name; }}";
+    outPath = "${import ./pkgs/real.nix inputs name}";
   };
-  hosts = import ./hosts.nix { inherit lib pkgs; cooper = real "cooper"; imageTools = real "node-image"; };
+  hosts = import ./hosts.nix { inherit lib pkgs; cooper = real "cooper"; imageTools = pkgs.cooper-node-image; };
   ours = import ../lib;
   build = ours.graph { inherit (pkgs) runCommand writeText; };
   plain = (lib.evalModules {

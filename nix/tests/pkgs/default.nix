@@ -1,10 +1,10 @@
 # A package set that stands in for nixpkgs: what is built with is real (busybox, our own programs,
 # mkfs.erofs, a kernel), what would only be in a closure is a directory of the right name.
 #
-# `inputs` is a directory that nix/tests/run fills.
+# `inputs` is a directory that nix/tests/run fills: in each file is a path of the store.
 { inputs, system ? "x86_64-linux" }:
 let
-  real = name: builtins.path { path = inputs + "/${name}"; inherit name; };
+  real = import ./real.nix inputs;
   busybox = package "busybox" (real "busybox");
   package = name: path: {
     type = "derivation";
@@ -51,6 +51,8 @@ stubs // {
   writeText = written "444";
   writeScript = written "555";
   erofs-utils = portable "mkfs.erofs";
+  # Not nixpkgs': the tool of ours that the flake builds.
+  cooper-node-image = portable "node-image";
   pkgsStatic = { inherit busybox; };
   linuxPackages.kernel = package "linux" (real "kernel") // { target = "vmlinuz"; version = "0"; };
   linuxPackages.nvidia_x11 = stub "nvidia-x11" [ ] // { persistenced = stub "nvidia-persistenced" [ ]; };
