@@ -38,8 +38,18 @@ let
     }
     {
       rule = "of all services, a machine takes those that what it names leads to";
-      got = attrNames (ours.services.reachable ours.services.shipped [ "sshd" "getty@ttyS0" "network-dhcp" ]);
-      want = [ "dhcpcd" "getty@" "loopback" "network-dhcp" "sshd" "sshd-keys" "sysctl" ];
+      got = attrNames (ours.services.reachable
+        {
+          a = { requires = [ "b" ]; wants = [ "alias" ]; after = [ "other" ]; };
+          b.log.to = "c";
+          c.log = "none";
+          d.provides = [ "alias" ];
+          "e@" = { wants = [ "f@x" ]; };
+          "f@" = { };
+          "f@x" = { };
+          other = { };
+        } [ "a" "e@1" ]);
+      want = [ "a" "b" "c" "e@" "f@x" ];
     }
     {
       rule = "every service that comes with Cooper is told which programs it finds";
