@@ -25,7 +25,9 @@ derivation {
     cp -r $source $TMPDIR/work
     chmod -R u+w $TMPDIR/work
     cd $TMPDIR/work
-    node-image/build-static $arch $out
+    # Not into the store at once: what the programs are made of is written beside their directory.
+    node-image/build-static $arch $TMPDIR/programs
+    cp -r $TMPDIR/programs $out
     node-image/musl $arch build --release --quiet --package node-image --bin node-image
     install -m 755 $CARGO_TARGET_DIR/musl/$arch-unknown-linux-musl/release/node-image $out
   '' ];
