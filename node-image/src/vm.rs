@@ -69,8 +69,8 @@ impl Architecture {
         }
     }
 
-    /// Words for its kernel. A PC's tries its timer, and panics where none of ten interrupts comes in
-    /// time, as under emulation on a busy host; a guest of KVM's leaves that out by itself.
+    /// Words for its kernel. A PC's tries its timer, and panics where none of ten interrupts comes
+    /// in time, as under emulation on a busy host; a guest of KVM's leaves that out by itself.
     fn words(self) -> &'static str {
         match self {
             Self::X86_64 => "no_timer_check",

@@ -133,8 +133,8 @@ impl Work<'_> {
         changed
     }
 
-    /// Loop devices keep their files, and so the file systems below, in use. Returns whether one was
-    /// detached.
+    /// Loop devices keep their files, and so the file systems below, in use. Returns whether one
+    /// was detached.
     fn detach_loops(&mut self) -> bool {
         let mut changed = false;
         os::for_each_entry(c"/sys/block", |name| {
@@ -145,8 +145,8 @@ impl Work<'_> {
         changed
     }
 
-    /// The file may be on a disk that hangs, and is let go by whoever closes the device last. One in
-    /// use is detached by its user's end only, and has not changed.
+    /// The file may be on a disk that hangs, and is let go by whoever closes the device last. One
+    /// in use is detached by its user's end only, and has not changed.
     fn detach_loop(&mut self, name: &[u8]) -> Option<()> {
         let mut path = Line::new().text("/dev/").text(name);
         let path = CStr::from_bytes_with_nul(path.finish_with(0)).ok()?;

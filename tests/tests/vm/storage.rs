@@ -60,7 +60,7 @@ const CLOCK_UTC: &str = "2026-02-02T22\n";
 const ZONE: [u8; 54] = *b"TZif\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
     \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x04\
     \0\0\x46\x50\0\0\
-    XXX\0";
+    EAS\0";
 
 /// The disks of one machine: /dev/vda, /dev/vdb, /dev/vdc.
 pub struct Disks(tempfile::TempDir);

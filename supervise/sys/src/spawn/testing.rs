@@ -18,6 +18,7 @@ use crate::users::Identity;
 
 /// A program that has been executed has its libraries by then, also on a busy machine.
 const LOADED_WITHIN: Duration = Duration::from_secs(20);
+const LOOK: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// A definition of which everything is the default: `exec` with a `PATH`.
 pub(crate) fn process(exec: &[&str]) -> Process {
@@ -162,7 +163,8 @@ impl Live {
             if !all.iter().any(is_library) || begin.elapsed() > LOADED_WITHIN {
                 return all;
             }
-            std::thread::yield_now();
+            // Nothing tells of it.
+            let _ = rustix::event::poll(&mut [], Some(&LOOK));
         }
     }
 
