@@ -38,7 +38,7 @@ fn number() -> u32 {
 }
 
 impl Node {
-    /// Boots the image as it was built, to `target`.
+    /// Boots the image as it was built, to `target`; more words may follow it.
     pub fn boot(target: &str) -> Self {
         let path = image().join(format!("disk-{}-{}", std::process::id(), number()));
         let mut copy = Command::new("cp");
@@ -58,8 +58,7 @@ impl Node {
         let boot = Boot {
             kernel: image.join("kernel"),
             initramfs: image.join("initramfs"),
-            // There is no apparmor_parser, without which `svc doctor` does not like AppArmor.
-            append: format!("quiet apparmor=0 cooper.target={target}"),
+            append: format!("quiet cooper.target={target}"),
             memory_mib: 4096,
             cpus: 2,
             qemu,
