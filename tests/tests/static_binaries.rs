@@ -50,6 +50,16 @@ fn sizes_keep_to_their_budget() {
 }
 
 #[test]
+fn what_they_are_built_from_can_be_read() {
+    for arch in ARCHES {
+        let root = PathBuf::from(std::env::var_os("STATIC").expect("STATIC names the programs"));
+        let list = std::fs::read_to_string(root.join(format!("{arch}.crates"))).expect("a list");
+        let crates = node_image::sbom::crates(&list).expect("a crate in each line");
+        assert!(crates.iter().any(|it| it.name == "rustix" && it.license.contains("MIT")));
+    }
+}
+
+#[test]
 fn no_program_names_the_directory_that_it_was_built_in() {
     // The same source gives the same bytes wherever it lies, and tells nobody where that was.
     let top = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
