@@ -16,7 +16,7 @@ use crate::{
     Goal, Wait,
     decide::{Decision, Look},
     policy::policy_of,
-    relations::{Relations, Strength, ids, position},
+    relations::{Relations, ids, position},
 };
 
 /// What a record keeps of a service; everything else follows from it.
@@ -306,17 +306,17 @@ impl Engine {
             if self.node(id).is_some_and(|node| node.goal == Goal::Down) {
                 continue;
             }
-            let required: Vec<_> = self
-                .relations
-                .dependencies(id)
-                .iter()
-                .filter(|edge| edge.strength == Strength::Requires)
-                .map(|edge| edge.to)
-                .collect();
+            let required: Vec<_> = self.relations.required(id).collect();
             for required in required {
                 if self.node(required).is_some_and(|node| node.goal == Goal::Down) {
                     self.aim(required, Goal::Up);
                 }
+            }
+        }
+        for id in self.ids() {
+            if self.node(id).is_some_and(|node| node.goal == Goal::Up) {
+                let goal = self.goal_to_be_up(id, |_| false);
+                self.aim(id, goal);
             }
         }
     }

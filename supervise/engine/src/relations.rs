@@ -67,6 +67,12 @@ impl Relations {
         self.dependencies.of(id)
     }
 
+    /// What it requires.
+    pub(crate) fn required(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
+        let edges = self.dependencies(id).iter();
+        edges.filter(|edge| edge.strength == Strength::Requires).map(|edge| edge.to)
+    }
+
     /// What depends on it.
     pub(crate) fn dependents(&self, id: ServiceId) -> &[Edge] {
         self.dependents.of(id)

@@ -153,7 +153,15 @@ impl Engine {
         }
         let go: Vec<_> = meaning.conflicts.iter().map(|(goes, _)| *goes).collect();
         self.mean_down(meaning, go.into_iter(), Goal::Down);
-        meaning.goals.extend(up.iter().filter(|id| !self.aims_up(**id)).map(|id| (*id, Goal::Up)));
+        // In order of index, so that what each requires has been seen before it.
+        let mut renewed = BTreeSet::new();
+        for &id in up.iter().filter(|id| !self.aims_up(**id)) {
+            let goal = self.goal_to_be_up(id, |required| renewed.contains(&required));
+            if goal == Goal::Renew {
+                renewed.insert(id);
+            }
+            meaning.goals.push((id, goal));
+        }
         meaning.orders.extend(up.iter().map(|id| (*id, Order::Reset)));
     }
 
@@ -194,6 +202,22 @@ impl Engine {
         match self.node(id) {
             Some(node) if !node.unit.state.is_idle() => Order::Stop,
             Some(_) | None => Order::Reset,
+        }
+    }
+
+    /// What is to be wanted of a service that shall be up. What it requires may be on its way down
+    /// to come up again, and wait for it: then it goes down as well, should it still be up.
+    pub(crate) fn goal_to_be_up(
+        &self,
+        id: ServiceId,
+        will_be_renewed: impl Fn(ServiceId) -> bool,
+    ) -> Goal {
+        let is_renewed = |id| self.node(id).is_some_and(|node| node.goal == Goal::Renew);
+        let mut required = self.relations.required(id);
+        if required.any(|to| is_renewed(to) || will_be_renewed(to)) {
+            Goal::Renew
+        } else {
+            Goal::Up
         }
     }
 

@@ -169,6 +169,8 @@ fn live(seed: u64, count: usize) -> World {
 fn what_once_failed_holds() {
     // A start woke a service before what it only wants was seen to be no longer stuck.
     live(5_044_234_522_573_949_520, 358);
+    // What was to be stopped is wanted again, and what it requires waits for it to be down.
+    live(12_905_686_201_756_218_538, 943);
 }
 
 proptest! {

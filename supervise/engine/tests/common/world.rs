@@ -138,6 +138,7 @@ impl World {
             _ => None,
         };
         for (id, before) in &changed {
+            let alone = alone == Some(*id) || ends(input, *id);
             self.check(graph, *id, before, alone);
             let waited = matches!(before.state, State::Backoff { .. });
             if waited && matches!(input, Input::Seen(_, _)) {
@@ -291,7 +292,7 @@ impl World {
     }
 
     /// I3, I4, and that conflicts are kept, for a service that has changed.
-    fn check(&self, graph: &Graph, id: ServiceId, before: &Unit, alone: Option<ServiceId>) {
+    fn check(&self, graph: &Graph, id: ServiceId, before: &Unit, alone: bool) {
         let now = self.engine.status(id);
         if before.state.is_idle() && !rests(&now) {
             self.check_start(id, &graph.services[id.0 as usize]);
@@ -302,7 +303,7 @@ impl World {
         );
         let stops = matches!(now.unit.state, State::Stopping { .. } | State::Down);
         let ordered = now.unit.last == Some(unit::Cause::Stopped);
-        if was_going && stops && ordered && alone != Some(id) {
+        if was_going && stops && ordered && !alone {
             for dependent in &self.dependents[id.0 as usize] {
                 let dependent = self.engine.status(*dependent);
                 assert!(rests(&dependent), "I4: {id:?} was stopped under {dependent:?}");
@@ -471,5 +472,22 @@ impl World {
 
     pub fn life(&self, id: ServiceId) -> Incarnation {
         self.engine.status(id).unit.incarnation
+    }
+}
+
+/// Whether this is how `id` ended by itself: then nobody has stopped it.
+fn ends(input: Input, id: ServiceId) -> bool {
+    match input {
+        Input::Seen(who, event) => {
+            let is_end = matches!(
+                event,
+                Event::SpawnFailed(_, _)
+                    | Event::Unmet(_, _)
+                    | Event::Exited(_, _)
+                    | Event::DeadlinePassed
+            );
+            who == id && is_end
+        }
+        Input::Asked(_, _) | Input::StartAll | Input::Shutdown => false,
     }
 }
