@@ -23,6 +23,9 @@ fn init_goes_on_after_a_fatal_signal() {
         drop(write);
         supervise.run("(exit 1 &)");
         assert!(matches!(supervise.next(), FromInit::Exited { seq: 2, .. }));
+        // It answers: so it holds the descriptor, and knows that it has sent the exit. Before it
+        // does it may say so again, for which the number is.
+        assert!(supervise.fetch("log/a").is_some());
 
         supervise.signal_init(signal);
         // The same link, the same supervise, the same descriptors; exits go on, in order.
