@@ -66,32 +66,29 @@ impl Tree {
         let options = ["--pid", "--fork", "--mount", "--mount-proc", "--kill-child", "--"];
         let mut command = Command::new("unshare");
         command.args(options).arg(program());
-        Self::start(command, true)
+        Self::start(command, true, new_directory())
     }
 
     /// init as anybody's process, below the test.
     pub fn subtree() -> Self {
-        let mut command = Command::new(program());
+        let dir = new_directory();
+        let mut command = Command::new(copied(program(), &dir));
         command.arg("--subtree");
         if rustix::process::geteuid().is_root() {
             command.uid(65534).gid(65534);
         }
-        Self::start(command, false)
+        Self::start(command, false, dir)
     }
 
-    fn start(mut command: Command, is_unshared: bool) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("init-{}-{number}", std::process::id()));
-        fs::create_dir(&dir).expect("a new directory");
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).expect("it is ours");
+    fn start(mut command: Command, is_unshared: bool, dir: PathBuf) -> Self {
         let socket = dir.join("test");
         let listener = UnixListener::bind(&socket).expect("a socket");
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).expect("it is ours");
         // The link comes as descriptor 3; std can only be asked for the standard ones.
         let script = dir.join("supervise");
-        let stand_in = env!("CARGO_BIN_EXE_stand-in");
-        let text = format!("#!/bin/sh\nexec {stand_in} {} <&3 3<&-\n", socket.display());
+        let stand_in = copied(Path::new(env!("CARGO_BIN_EXE_stand-in")), &dir);
+        let (stand_in, at) = (stand_in.display(), socket.display());
+        let text = format!("#!/bin/sh\nexec {stand_in} {at} <&3 3<&-\n");
         fs::write(&script, text).expect("written");
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
         command.arg("--supervise").arg(script);
@@ -230,6 +227,24 @@ impl Supervise {
     pub fn signal_init(&self, signal: Signal) {
         kill_process(self.init, signal).expect("init runs");
     }
+}
+
+/// A directory that anybody may use.
+fn new_directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let dir = std::env::temp_dir().join(format!("init-{}-{number}", std::process::id()));
+    fs::create_dir(&dir).expect("a new directory");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).expect("it is ours");
+    dir
+}
+
+/// A copy of a program in `dir`: where cargo builds, not everybody may look. Another process makes
+/// it: of this one, a child that another test has just forked would have it open for writing.
+fn copied(program: &Path, dir: &Path) -> PathBuf {
+    let copy = Command::new("cp").args([program, dir]).status();
+    assert!(copy.expect("cp runs").success(), "cannot copy {}", program.display());
+    dir.join(program.file_name().expect("a name"))
 }
 
 /// A name of a held descriptor.
