@@ -181,7 +181,8 @@ pub fn ssh_sessions_outlive_sshd(guest: &mut Guest) {
 
     let pid = guest.pid("sshd");
     guest.run("cp /etc/ssh/sshd_config /tmp && echo Nonsense yes >> /etc/ssh/sshd_config");
-    guest.run("svc reload sshd");
+    let (status, said) = guest.try_run("svc reload sshd");
+    assert!(status == 1 && said.contains("its reload command failed"), "{status}: {said}");
     assert_eq!(guest.pid("sshd"), pid);
     let said = guest.run("svc logs sshd");
     assert!(said.contains("Bad configuration option: Nonsense"), "{said}");
