@@ -29,7 +29,7 @@ derivation {
     node-image/build-static $arch $TMPDIR/programs
     cp -r $TMPDIR/programs $out
     node-image/musl $arch build --release --quiet --package node-image --bin node-image
-    install -m 755 $CARGO_TARGET_DIR/musl/$arch/$arch-unknown-linux-musl/release/node-image $out
+    install -m 755 $CARGO_TARGET_DIR/musl/$arch-unknown-linux-musl/release/node-image $out
   '' ];
   inherit arch toolchain cargo;
   source = builtins.path { path = source; name = "cooper-source"; };
