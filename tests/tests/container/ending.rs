@@ -1,6 +1,6 @@
 //! The exit status, and what is left behind.
 
-use crate::namespace::{Plan, may_unshare};
+use crate::namespace::Plan;
 
 #[test]
 fn the_exit_status_is_the_commands() {
@@ -32,7 +32,7 @@ fn nothing_to_run_is_wrong_usage() {
 
 #[test]
 fn a_thousand_orphans_are_reaped() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let script = "i=0; while [ $i -lt 1000 ]; do (true &); i=$((i + 1)); done; \

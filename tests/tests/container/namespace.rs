@@ -54,18 +54,6 @@ pub fn programs() -> &'static Path {
     })
 }
 
-/// Whether this process may make namespaces. In CI it must.
-pub fn may_unshare() -> bool {
-    let may = Command::new("unshare").args(["--pid", "--fork", "--mount", "true"]).output();
-    let may = may.is_ok_and(|output| output.status.success());
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(may || !is_ci, "cannot make a pid namespace: CI must run as root");
-    if !may {
-        println!("skipped: needs root");
-    }
-    may
-}
-
 /// A container that runs.
 pub struct Container {
     process: Child,

@@ -3,7 +3,7 @@
 
 use rustix::process::Signal;
 
-use crate::namespace::{Plan, may_unshare};
+use crate::namespace::Plan;
 
 /// Says which signals come, and ends with status 40 + n on signal n, if that is to end it.
 const LISTEN: &str = "for s in HUP USR1 USR2 WINCH ALRM; do trap \"echo got $s\" $s; done; \
@@ -13,7 +13,7 @@ const LISTEN: &str = "for s in HUP USR1 USR2 WINCH ALRM; do trap \"echo got $s\"
 
 #[test]
 fn the_signal_that_ends_it_is_the_one_that_comes() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let cases = [(Signal::TERM, "TERM", 55), (Signal::QUIT, "QUIT", 43), (Signal::INT, "INT", 42)];
@@ -29,7 +29,7 @@ fn the_signal_that_ends_it_is_the_one_that_comes() {
 
 #[test]
 fn other_signals_are_for_the_command_and_end_nothing() {
-    if !may_unshare() {
+    if !tests::may_unshare() {
         return;
     }
     let mut container = Plan::new().start(&["sh", "-c", LISTEN]);

@@ -72,7 +72,7 @@ impl Tree {
     /// init as anybody's process, below the test.
     pub fn subtree() -> Self {
         let dir = new_directory();
-        let mut command = Command::new(copied(program(), &dir));
+        let mut command = Command::new(tests::copied(program(), &dir));
         command.arg("--subtree");
         if rustix::process::geteuid().is_root() {
             command.uid(65534).gid(65534);
@@ -86,7 +86,7 @@ impl Tree {
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).expect("it is ours");
         // The link comes as descriptor 3; std can only be asked for the standard ones.
         let script = dir.join("supervise");
-        let stand_in = copied(Path::new(env!("CARGO_BIN_EXE_stand-in")), &dir);
+        let stand_in = tests::copied(Path::new(env!("CARGO_BIN_EXE_stand-in")), &dir);
         let (stand_in, at) = (stand_in.display(), socket.display());
         let text = format!("#!/bin/sh\nexec {stand_in} {at} <&3 3<&-\n");
         fs::write(&script, text).expect("written");
@@ -237,14 +237,6 @@ fn new_directory() -> PathBuf {
     fs::create_dir(&dir).expect("a new directory");
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).expect("it is ours");
     dir
-}
-
-/// A copy of a program in `dir`: where cargo builds, not everybody may look. Another process makes
-/// it: of this one, a child that another test has just forked would have it open for writing.
-fn copied(program: &Path, dir: &Path) -> PathBuf {
-    let copy = Command::new("cp").args([program, dir]).status();
-    assert!(copy.expect("cp runs").success(), "cannot copy {}", program.display());
-    dir.join(program.file_name().expect("a name"))
 }
 
 /// A name of a held descriptor.

@@ -69,24 +69,12 @@ pub fn svc(tree: &Tree, arguments: &[&str]) -> Said {
 
 /// Runs it as somebody who may do nothing.
 pub fn svc_as_nobody(tree: &Tree, arguments: &[&str]) -> Said {
-    // Where cargo builds, nobody may look.
-    let own = tree.dir.join("svc");
-    std::fs::copy(program(), &own).expect("a copy");
     let built = command(tree, arguments);
-    let mut command = Command::new(own);
+    let mut command = Command::new(tests::copied(program(), &tree.dir));
     let variables = built.get_envs().filter_map(|(name, value)| Some((name, value?)));
     command.args(built.get_args()).envs(variables).stdin(Stdio::null());
     command.uid(NOBODY).gid(NOBODY);
-    loop {
-        // Another test may fork while the copy is open for writing; its child has it open until
-        // it executes something.
-        match command.output() {
-            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
-                std::thread::yield_now();
-            }
-            output => return output.expect("svc runs").into(),
-        }
-    }
+    command.output().expect("svc runs").into()
 }
 
 /// It must have ended so.

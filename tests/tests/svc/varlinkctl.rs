@@ -69,12 +69,7 @@ fn varlinkctl(arguments: &[&str]) -> Said {
 
 /// By somebody who may do nothing, from a copy: where cargo builds, nobody may look.
 fn varlinkctl_as_nobody(tree: &Tree, arguments: &[&str]) -> Said {
-    let own = tree.dir.join("debian");
-    if !own.exists() {
-        let copied = Command::new("cp").arg("-r").args([root(), &own]).status();
-        assert!(copied.expect("cp runs").success(), "cannot copy Debian's systemd");
-    }
-    let mut command = unpacked_in(&own, "varlinkctl");
+    let mut command = unpacked_in(&tests::copied(root(), &tree.dir), "varlinkctl");
     command.args(FORM).args(arguments).uid(NOBODY).gid(NOBODY);
     command.output().expect("varlinkctl runs").into()
 }
