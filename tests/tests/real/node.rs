@@ -10,7 +10,7 @@ use node_image::vm::{self, Boot, Machine};
 use serde_json::Value;
 
 /// Whatever is waited for; ten times what it takes on an idle machine under emulation.
-pub const DEADLINE: Duration = Duration::from_secs(400);
+pub const DEADLINE: Duration = Duration::from_secs(900);
 
 pub struct Node {
     machine: Machine,
@@ -86,12 +86,13 @@ impl Node {
     }
 
     /// Waits until a line of shell succeeds: for what daemons do in their own time. If it takes
-    /// too long, shows what `excuse` prints.
+    /// too long, shows what `excuse` prints. Each attempt of a kubectl costs the machine seconds,
+    /// which those daemons need.
     pub fn until(&mut self, condition: &str, excuse: &str) {
         let seconds = DEADLINE.as_secs() / 4 * 3;
         self.run(&format!(
             "(end=$((SECONDS + {seconds})); until {{ {condition}; }} > /dev/null 2>&1; do \
-             [ $SECONDS -lt $end ] || {{ {excuse}; exit 1; }}; sleep 0.5; done)"
+             [ $SECONDS -lt $end ] || {{ {excuse}; exit 1; }}; sleep 10; done)"
         ));
     }
 
