@@ -14,6 +14,7 @@
 
 pub mod cgroups;
 pub mod clock;
+pub mod disk;
 pub mod end;
 pub mod files;
 pub mod filesystems;
@@ -22,6 +23,7 @@ pub mod firmware;
 pub mod fstab;
 pub mod glob;
 pub mod hostname;
+pub mod initrd;
 pub mod limits;
 mod looked;
 pub mod loopback;
@@ -39,6 +41,7 @@ pub mod sysctl;
 mod testing;
 pub mod tmpfiles;
 mod tools;
+mod uevent;
 
 use std::convert::Infallible;
 use std::os::unix::net::UnixDatagram;

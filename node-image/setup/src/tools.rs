@@ -1,12 +1,25 @@
 //! Programs of the image: what mount(8), fsck(8) and swapon(8) know of file systems, they know
 //! best.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::{Command, Output, Stdio};
 
 /// Runs it; what it says is the reason if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let output = output(command)?;
+    if output.status.success() { Ok(()) } else { Err(words(&output)) }
+}
+
+/// The same, with something to read.
+pub(crate) fn feed(command: &mut Command, text: &str) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().map_err(|error| not_run(&program, &error))?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that does not read it all says why.
+        let _ = input.write_all(text.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(|error| not_run(&program, &error))?;
     if output.status.success() { Ok(()) } else { Err(words(&output)) }
 }
 

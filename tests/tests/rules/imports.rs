@@ -125,6 +125,7 @@ const ROOMS: &[Room] = &[
             "serde",
             "serde_json",
             "sha2",
+            "tar",
             "thiserror",
             "xz4rust",
         ],

@@ -7,6 +7,7 @@ pub(super) const PROFILES: &[(&str, &str)] = &[
     ("base", include_str!("../../../profiles/base.toml")),
     ("cilium", include_str!("../../../profiles/cilium.toml")),
     ("control-plane", include_str!("../../../profiles/control-plane.toml")),
+    ("disk-image", include_str!("../../../profiles/disk-image.toml")),
     ("flannel", include_str!("../../../profiles/flannel.toml")),
     ("gpu-amd", include_str!("../../../profiles/gpu-amd.toml")),
     ("gpu-nvidia", include_str!("../../../profiles/gpu-nvidia.toml")),

@@ -8,18 +8,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
-use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{RecvFlags, recvfrom};
 
+use crate::uevent::{self, MESSAGE_MAX};
 use crate::{Root, files};
 
-/// The group that the kernel itself speaks to.
-const KERNEL: u32 = 1;
-/// The longest message is two kilobytes of variables and a path.
-const MESSAGE_MAX: usize = 8192;
 const DIRECTORY: &str = "sysctl.d";
 
 /// What there is to know about what has happened.
@@ -50,10 +47,7 @@ impl Events {
     /// # Errors
     /// As the system says.
     pub fn open(root: &Root) -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let (family, kind) = (AddressFamily::NETLINK, SocketType::DGRAM);
-        let kernel = socket_with(family, kind, flags, Some(KOBJECT_UEVENT))?;
-        bind(&kernel, &SocketAddrNetlink::new(0, KERNEL))?;
+        let kernel = uevent::open()?;
         let files = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let mut events = Self { kernel, files, watched: Vec::new() };
         events.watch_directories(root);
@@ -83,10 +77,7 @@ impl Events {
     /// # Errors
     /// As the system says.
     pub fn wait(&mut self, root: &Root, timeout: Option<Duration>) -> io::Result<News> {
-        let timeout = timeout.map(|timeout| Timespec {
-            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(timeout.subsec_nanos()),
-        });
+        let timeout = timeout.map(uevent::timespec);
         loop {
             let mut sources =
                 [PollFd::new(&self.kernel, PollFlags::IN), PollFd::new(&self.files, PollFlags::IN)];
