@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::disk::partitions;
+
 /// What cargo says of the crate that it runs.
 const CRATE: &str = "CARGO_MANIFEST_DIR";
 
@@ -45,12 +47,22 @@ impl Checkout {
     /// Unpacks packages of a Debian release for an architecture, in Debian's words; the directory.
     /// Beside it, `NAME.packages` says which versions.
     pub fn debian(&self, release: &str, architecture: &str, packages: &[&str]) -> Result<PathBuf> {
-        let name = format!("{release}-{}-{architecture}", packages.join("+"));
-        let directory = cache()?.join("roots").join(name);
+        let directory = cache()?.join("roots").join(root_name(release, architecture, packages));
         let mut words = vec![Path::new(release), Path::new(architecture), &directory];
         words.extend(packages.iter().map(Path::new));
         self.run("unpack", &words)?;
         Ok(directory)
+    }
+
+    /// A file or directory beside this crate's sources: `services`.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.scripts.join(name)
+    }
+
+    /// A `svc` that runs on this machine.
+    pub fn svc(&self) -> Result<PathBuf> {
+        Ok(self.programs(std::env::consts::ARCH)?.join("svc"))
     }
 
     fn run(&self, script: &str, words: &[&Path]) -> Result<()> {
@@ -62,6 +74,13 @@ impl Checkout {
         }
         Ok(())
     }
+}
+
+/// Names of files end at 255 bytes, and lists of packages do not.
+fn root_name(release: &str, architecture: &str, packages: &[&str]) -> String {
+    let words = packages.join("+");
+    let words = if words.len() <= 100 { words } else { partitions::uuid("packages", &words) };
+    format!("{release}-{words}-{architecture}")
 }
 
 /// Where the scripts keep what they fetch.

@@ -11,6 +11,8 @@ use flate2::read::GzDecoder;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::disk::manifest;
+
 /// The magic number of `newc`, and that of gzip.
 const NEWC: &[u8] = b"070701";
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -24,6 +26,8 @@ pub enum Image {
         /// Each image in it.
         images: Vec<Oci>,
     },
+    /// A disk with a table of partitions.
+    Disk(manifest::Image),
     /// An initramfs.
     Initramfs {
         /// What is in it.
@@ -66,6 +70,9 @@ pub struct Member {
 pub fn read(path: &Path) -> Result<Image> {
     let layout = if path.is_dir() {
         Layout::Directory(path)
+    } else if is_disk(path) {
+        let failed = || format!("cannot read {}", path.display());
+        return Ok(Image::Disk(manifest::read(path).with_context(failed)?));
     } else {
         let mut bytes = Vec::new();
         let open = || format!("cannot read {}", path.display());
@@ -77,10 +84,19 @@ pub fn read(path: &Path) -> Result<Image> {
             return initramfs(&bytes);
         }
         Layout::Members(unpack(&bytes).with_context(|| {
-            format!("cannot tell what {} is: no OCI layout, no initramfs", path.display())
+            format!("cannot tell what {} is: no OCI layout, no initramfs, no disk", path.display())
         })?)
     };
     Ok(Image::Oci { images: layout.images()? })
+}
+
+/// What a GPT begins with, in the second sector.
+const GPT: &[u8] = b"EFI PART";
+
+fn is_disk(path: &Path) -> bool {
+    let mut begin = [0; 520];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin.ends_with(GPT)
 }
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>> {

@@ -12,10 +12,13 @@
 pub mod apk;
 pub mod base;
 pub mod checkout;
+pub mod debian;
 pub mod disk;
+pub mod ext4;
 pub mod initramfs;
 pub mod inspect;
 pub mod modules;
+pub mod netboot;
 pub mod oci;
 pub mod output;
 pub mod packing;

@@ -25,14 +25,17 @@ pub fn keep(tree: &mut Tree, wanted: &[String]) -> Result<()> {
         let index = Index::parse(&dep)?;
         let builtin = text(tree, &format!("{directory}/modules.builtin"))?;
         let alias = text(tree, &format!("{directory}/modules.alias"))?;
-        let kept = closure(&index, wanted, &builtin)?;
+        let softdep = text(tree, &format!("{directory}/modules.softdep"))?;
+        let texts = Texts { index, builtin: &builtin, alias: &alias, softdep: &softdep };
+        let kept = texts.closure(wanted)?;
 
         let above = format!("{directory}/");
         let mut paths: BTreeSet<&str> =
             kept.iter().flat_map(|path| with_directories(path)).collect();
         paths.extend(WHOLE);
         tree.retain(|path| path.strip_prefix(&above).is_none_or(|path| paths.contains(path)));
-        let lines = [("dep", dep_lines(&index, &kept)), ("alias", alias_lines(&alias, &kept))];
+        let lines =
+            [("dep", dep_lines(&texts.index, &kept)), ("alias", alias_lines(&alias, &kept))];
         for (index, lines) in lines {
             let content = Content::Bytes(lines.into_bytes());
             let path = format!("{directory}/modules.{index}");
@@ -40,6 +43,23 @@ pub fn keep(tree: &mut Tree, wanted: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Those of `wanted` that the kernel has not, built in or not.
+pub fn missing(tree: &Tree, wanted: &[String]) -> Result<Vec<String>> {
+    let mut missing = wanted.to_vec();
+    for version in versions(tree) {
+        let directory = format!("{ABOVE}/{version}");
+        let dep = text(tree, &format!("{directory}/modules.dep"))?;
+        let index = Index::parse(&dep)?;
+        let builtin = text(tree, &format!("{directory}/modules.builtin"))?;
+        missing.retain(|wanted| index.find(wanted).is_none() && !is_built_in(&builtin, wanted));
+    }
+    Ok(missing)
+}
+
+fn is_built_in(builtin: &str, wanted: &str) -> bool {
+    builtin.lines().any(|path| name(path) == normal(wanted))
 }
 
 fn versions(tree: &Tree) -> Vec<String> {
@@ -66,20 +86,63 @@ fn with_directories(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| path.split_at(at).0).chain([path])
 }
 
-/// The files of the wanted modules and of all that they need.
-fn closure<'a>(index: &Index<'a>, wanted: &[String], builtin: &str) -> Result<BTreeSet<&'a str>> {
-    let mut kept = BTreeSet::new();
-    for wanted in wanted {
-        match index.find(wanted) {
-            Some(line) => {
-                kept.insert(line.path);
-                kept.extend(line.needs());
+/// What a kernel package says of its modules.
+struct Texts<'a> {
+    index: Index<'a>,
+    builtin: &'a str,
+    alias: &'a str,
+    softdep: &'a str,
+}
+
+impl<'a> Texts<'a> {
+    /// The files of the wanted modules and of all that they need; what they work without
+    /// (`softdep`) as well, if the kernel has it.
+    fn closure(&self, wanted: &'a [String]) -> Result<BTreeSet<&'a str>> {
+        let mut kept = BTreeSet::new();
+        for wanted in wanted {
+            match self.index.find(wanted) {
+                Some(line) => self.keep(line, &mut kept),
+                None if is_built_in(self.builtin, wanted) => {}
+                None => bail!("cannot find the module {wanted} in the kernel package"),
             }
-            None if builtin.lines().any(|path| name(path) == normal(wanted)) => {}
-            None => bail!("cannot find the module {wanted} in the kernel package"),
+        }
+        Ok(kept)
+    }
+
+    fn keep(&self, line: Line<'a>, kept: &mut BTreeSet<&'a str>) {
+        for path in line.needs().chain([line.path]) {
+            if !kept.insert(path) {
+                continue;
+            }
+            let module = name(path);
+            for line in self.soft(&module).flat_map(|soft| self.named(soft)) {
+                self.keep(line, kept);
+            }
         }
     }
-    Ok(kept)
+
+    /// `softdep libcrc32c pre: crc32c post: x`; a module may have several lines.
+    fn soft(&self, module: &str) -> impl Iterator<Item = &'a str> {
+        let of = move |line: &'a str| {
+            let mut words = line.split_ascii_whitespace();
+            let is_its = words.next() == Some("softdep") && words.next().map(normal)? == module;
+            is_its.then_some(words)
+        };
+        let words = self.softdep.lines().filter_map(of).flatten();
+        words.filter(|word| !word.ends_with(':'))
+    }
+
+    /// The modules that a name stands for: itself, or those that have it as an alias.
+    fn named(&self, wanted: &'a str) -> Vec<Line<'a>> {
+        if let Some(line) = self.index.find(wanted) {
+            return vec![line];
+        }
+        let aliases = self.alias.lines().filter_map(|line| {
+            let rest = line.strip_prefix("alias ")?.strip_prefix(wanted)?;
+            self.index.find(rest.strip_prefix(' ')?)
+        });
+        aliases.collect()
+    }
 }
 
 fn dep_lines(index: &Index<'_>, kept: &BTreeSet<&str>) -> String {
@@ -109,6 +172,9 @@ kernel/net/bridge/br_netfilter.ko.xz: kernel/net/bridge/bridge.ko.xz kernel/net/
 kernel/net/bridge/bridge.ko.xz: kernel/net/llc/llc.ko.xz
 kernel/net/llc/llc.ko.xz:
 kernel/drivers/char/virtio-rng.ko.xz:
+kernel/fs/erofs.ko.xz: kernel/lib/libcrc32c.ko.xz
+kernel/lib/libcrc32c.ko.xz:
+kernel/crypto/crc32c_generic.ko.xz:
 ";
 
     fn sample() -> Tree {
@@ -121,8 +187,14 @@ kernel/drivers/char/virtio-rng.ko.xz:
         };
         put("modules.dep", DEP);
         put("modules.builtin", "kernel/drivers/char/virtio_console.ko\n");
-        put("modules.alias", "alias net-pf-x llc\nalias pci:v*d* e1000\n");
-        put("modules.softdep", "");
+        put(
+            "modules.alias",
+            "alias net-pf-x llc\nalias pci:v*d* e1000\nalias crc32c crc32c_generic\n",
+        );
+        put(
+            "modules.softdep",
+            "# soft\nsoftdep libcrc32c pre: crc32c no-such post: br_netfilter\n",
+        );
         put("modules.order", "");
         for line in DEP.lines() {
             put(line.split(':').next().unwrap(), "");
@@ -159,6 +231,15 @@ kernel/drivers/char/virtio-rng.ko.xz:
             "modules.softdep",
         ];
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn a_module_comes_with_what_it_wants_by_another_name() {
+        let kept = kept(&["erofs"]).unwrap();
+        for name in ["erofs", "libcrc32c", "crc32c_generic", "br_netfilter", "llc"] {
+            let file = format!("/{name}.ko.xz");
+            assert!(kept.iter().any(|path| path.ends_with(&file)), "{name}: {kept:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! their formats best, and each is a package away.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -28,10 +29,16 @@ const fn tool(
 
 /// Every program that this crate runs.
 const TOOLS: &[Tool] = &[
+    tool("mcopy", "mtools", "mtools", "mtools"),
+    tool("mdir", "mtools", "mtools", "mtools"),
+    tool("mformat", "mtools", "mtools", "mtools"),
     tool("mke2fs", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
+    tool("mkfs.erofs", "erofs-utils", "erofs-utils", "erofs-utils"),
+    tool("mmd", "mtools", "mtools", "mtools"),
     tool("openssl", "openssl", "openssl", "openssl"),
     tool("qemu-system-aarch64", "qemu-system-arm", "qemu-system-aarch64", "qemu"),
     tool("qemu-system-x86_64", "qemu-system-x86", "qemu-system-x86_64", "qemu"),
+    tool("sfdisk", "fdisk", "sfdisk", "util-linux"),
 ];
 
 /// Where Debian has what only root is thought to need.
@@ -69,8 +76,25 @@ fn find(program: &str) -> Option<PathBuf> {
 /// Runs a command, which must succeed; what it printed. If it fails, the error has what it said.
 pub fn run(command: &mut Command) -> Result<Vec<u8>> {
     let name = name(command);
-    let Output { status, stdout, stderr } =
-        command.output().with_context(|| format!("cannot run {name}"))?;
+    let output = command.output().with_context(|| format!("cannot run {name}"))?;
+    judge(&name, output)
+}
+
+/// The same, with something to read.
+pub fn feed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
+    let name = name(command);
+    let failed = || format!("cannot run {name}");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(failed)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that does not read it all says why.
+        let _ = stdin.write_all(input);
+    }
+    judge(&name, child.wait_with_output().with_context(failed)?)
+}
+
+fn judge(name: &str, output: Output) -> Result<Vec<u8>> {
+    let Output { status, stdout, stderr } = output;
     if !status.success() {
         let said = String::from_utf8_lossy(&stderr);
         bail!("{name} failed ({status}): {}", said.trim_end());

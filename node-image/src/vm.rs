@@ -19,11 +19,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::output::beside;
+
 /// How long the kernel alone may take until it finds no root file system, under an accelerator.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Emulation, with all processors taking turns in one thread: with a thread for each, QEMU 7 now
 /// and then runs code that the other has just patched, and the kernel oopses while it boots.
 const TCG: &str = "tcg,thread=single";
+/// UEFI for QEMU, where Debian has it: the program, and variables to begin with.
+const OVMF: (&str, &str) = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd");
+const AAVMF: (&str, &str) = ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd");
 /// How much of the console an error shows.
 const CONSOLE_LINES_SHOWN: usize = 40;
 /// What begins the line that ends a command's output: a byte that text does not have, and a word.
@@ -86,15 +91,34 @@ impl Architecture {
     }
 }
 
+/// How a machine boots.
+#[derive(Debug, Clone)]
+pub enum Via {
+    /// QEMU itself puts a kernel in its memory.
+    Kernel {
+        /// The kernel.
+        kernel: PathBuf,
+        /// The initramfs.
+        initramfs: PathBuf,
+        /// More for the kernel's command line.
+        append: String,
+    },
+    /// UEFI reads it from a disk, and goes on doing so when the machine restarts.
+    Firmware {
+        /// Of the machine.
+        architecture: Architecture,
+        /// The firmware: OVMF, AAVMF.
+        code: PathBuf,
+        /// What it keeps: a copy of its own for each machine.
+        variables: PathBuf,
+    },
+}
+
 /// What to boot, and on what.
 #[derive(Debug, Clone)]
 pub struct Boot {
-    /// The kernel.
-    pub kernel: PathBuf,
-    /// The initramfs.
-    pub initramfs: PathBuf,
-    /// More for the kernel's command line.
-    pub append: String,
+    /// How.
+    pub via: Via,
     /// Memory.
     pub memory_mib: u32,
     /// Processors.
@@ -136,29 +160,73 @@ impl Boot {
     }
 
     fn command(&self) -> Result<Command> {
-        let architecture = Architecture::of_kernel(&self.kernel)?;
-        let mut command = Command::new(architecture.qemu());
+        let mut command = match &self.via {
+            Via::Kernel { kernel, initramfs, append } => from_kernel(kernel, initramfs, append)?,
+            Via::Firmware { architecture, code, variables } => {
+                from_firmware(*architecture, code, variables)
+            }
+        };
         command
-            .args(architecture.machine())
-            .args(["-accel", accelerator(architecture, &self.kernel)])
-            .args(["-nodefaults", "-no-reboot", "-display", "none"])
+            .args(["-nodefaults", "-display", "none"])
             .args(["-m", &self.memory_mib.to_string(), "-smp", &self.cpus.to_string()])
             // The first virtio device, as its number becomes part of its port's name.
             .args(["-device", "virtio-serial", "-device", "virtio-rng-pci"])
-            .arg("-kernel")
-            .arg(&self.kernel)
-            .arg("-initrd")
-            .arg(&self.initramfs)
-            .arg("-append")
-            .arg(format!(
-                "console={} panic=-1 {} {}",
-                architecture.console(),
-                architecture.words(),
-                self.append
-            ))
             .args(&self.qemu);
         Ok(command)
     }
+}
+
+/// UEFI for a disk's architecture, with variables of its own beside it: `DISK.variables`.
+///
+/// # Errors
+///
+/// It is not installed: the package.
+pub fn firmware(disk: &Path, architecture: Architecture) -> Result<Via> {
+    let (code, template) = match architecture {
+        Architecture::X86_64 => OVMF,
+        Architecture::Aarch64 => AAVMF,
+    };
+    let [code, template] = [code, template].map(PathBuf::from);
+    if !code.exists() || !template.exists() {
+        bail!(
+            "cannot find {}: install UEFI for QEMU (Debian: ovmf, qemu-efi-aarch64)",
+            code.display()
+        );
+    }
+    let variables = beside(disk, ".variables");
+    fs::copy(template, &variables)
+        .with_context(|| format!("cannot write {}", variables.display()))?;
+    Ok(Via::Firmware { architecture, code, variables })
+}
+
+fn from_kernel(kernel: &Path, initramfs: &Path, append: &str) -> Result<Command> {
+    let architecture = Architecture::of_kernel(kernel)?;
+    let mut command = Command::new(architecture.qemu());
+    command
+        .args(architecture.machine())
+        .args(["-accel", accelerator(architecture, kernel), "-no-reboot"])
+        .arg("-kernel")
+        .arg(kernel)
+        .arg("-initrd")
+        .arg(initramfs)
+        .arg("-append")
+        .arg(format!(
+            "console={} panic=-1 {} {append}",
+            architecture.console(),
+            architecture.words(),
+        ));
+    Ok(command)
+}
+
+/// Emulated: whether an accelerator boots a kernel is tried with one, and here is none.
+fn from_firmware(architecture: Architecture, code: &Path, variables: &Path) -> Command {
+    let mut command = Command::new(architecture.qemu());
+    command.args(architecture.machine()).args(["-accel", TCG]);
+    for (path, readonly) in [(code, "on"), (variables, "off")] {
+        let path = path.display().to_string().replace(',', ",,");
+        command.arg("-drive").arg(format!("if=pflash,format=raw,readonly={readonly},file={path}"));
+    }
+    command
 }
 
 /// Arguments for QEMU that give the machine a disk: the next of `/dev/vda`, `/dev/vdb`, …

@@ -28,7 +28,7 @@ use std::time::Duration;
 use node_image::initramfs;
 use node_image::packing::Packing;
 use node_image::tree::{Entry, Tree};
-use node_image::vm::Boot;
+use node_image::vm::{Boot, Via};
 
 const SERVICES: usize = 10;
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -219,10 +219,12 @@ fn static_busybox() -> PathBuf {
 fn boot(kernel: &Path, image: &Path, console: &Path) -> f64 {
     let _ = fs::remove_file(console);
     let boot = Boot {
-        kernel: kernel.to_owned(),
-        initramfs: image.to_owned(),
-        // Self-tests of ciphers run for seconds beside PID 1, unless they are refused.
-        append: "quiet cryptomgr.notests".into(),
+        via: Via::Kernel {
+            kernel: kernel.to_owned(),
+            initramfs: image.to_owned(),
+            // Self-tests of ciphers run for seconds beside PID 1, unless they are refused.
+            append: "quiet cryptomgr.notests".into(),
+        },
         memory_mib: 512,
         cpus: 1,
         qemu: ["-icount", "shift=2,sleep=off"].map(str::to_owned).into(),

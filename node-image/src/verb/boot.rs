@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use node_image::disk::partitions::{self, Kind};
 use node_image::vm;
 
 /// What to boot, and what to do then.
 #[derive(Args)]
 pub struct Boot {
     /// The kernel
-    #[arg(long)]
-    kernel: PathBuf,
+    #[arg(long, required_unless_present = "image", requires = "initramfs")]
+    kernel: Option<PathBuf>,
     /// The initramfs
     #[arg(long)]
-    initramfs: PathBuf,
+    initramfs: Option<PathBuf>,
+    /// Instead of both, a disk of `node-image build disk`, which UEFI boots from. It is written to;
+    /// its console is the serial one, if it was built with --parameter console=ttyS0
+    #[arg(long, value_name = "DISK", conflicts_with_all = ["kernel", "append"])]
+    image: Option<PathBuf>,
     /// More for the kernel's command line
     #[arg(long, default_value = "quiet")]
     append: String,
@@ -49,15 +54,16 @@ pub struct Boot {
 
 /// Boots it, and returns when it is switched off.
 pub fn run(args: Boot) -> Result<()> {
-    let qemu = args.disk.iter().flat_map(|path| vm::disk(path)).collect();
-    let boot = vm::Boot {
-        kernel: args.kernel,
-        initramfs: args.initramfs,
-        append: args.append,
-        memory_mib: args.memory,
-        cpus: args.cpus,
-        qemu,
+    let disks = args.image.iter().chain(&args.disk);
+    let qemu = disks.flat_map(|path| vm::disk(path)).collect();
+    let via = match (args.image, args.kernel, args.initramfs) {
+        (Some(image), ..) => vm::firmware(&image, architecture(&image)?)?,
+        (None, Some(kernel), Some(initramfs)) => {
+            vm::Via::Kernel { kernel, initramfs, append: args.append }
+        }
+        (None, ..) => bail!("give --image, or --kernel and --initramfs"),
     };
+    let boot = vm::Boot { via, memory_mib: args.memory, cpus: args.cpus, qemu };
     if args.interactive || (args.run.is_empty() && io::stdin().is_terminal()) {
         if !boot.interact()?.success() {
             bail!("QEMU failed");
@@ -65,6 +71,19 @@ pub fn run(args: Boot) -> Result<()> {
         return Ok(());
     }
     drive(&boot, &args.console, &args.run, &args.poweroff, Duration::from_secs(args.timeout))
+}
+
+/// Of a disk, by what its roots are for.
+fn architecture(disk: &Path) -> Result<vm::Architecture> {
+    let partitions = partitions::read(disk)?;
+    let is_for = |kind: Kind| partitions.iter().any(|it| it.kind.eq_ignore_ascii_case(kind.uuid()));
+    if is_for(Kind::RootX86_64) {
+        Ok(vm::Architecture::X86_64)
+    } else if is_for(Kind::RootAarch64) {
+        Ok(vm::Architecture::Aarch64)
+    } else {
+        bail!("cannot boot {}: it is no disk of node-image's", disk.display())
+    }
 }
 
 fn drive(

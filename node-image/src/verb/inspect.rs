@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use node_image::disk::manifest;
 use node_image::inspect::{self, Image, Member};
 
 /// Of which image.
 #[derive(Args)]
 pub struct Inspect {
-    /// An OCI layout (a directory, or a tar file), or an initramfs
+    /// An OCI layout (a directory, or a tar file), an initramfs, or a disk
     image: PathBuf,
     /// For programs
     #[arg(long)]
@@ -27,6 +28,7 @@ pub fn run(args: &Inspect) -> Result<()> {
         return writeln!(out).context(failed);
     }
     match &image {
+        Image::Disk(disk) => show_disk(&mut out, disk).context(failed),
         Image::Initramfs { files } => show(&mut out, files).context(failed),
         Image::Oci { images } => {
             for image in images {
@@ -40,6 +42,19 @@ pub fn run(args: &Inspect) -> Result<()> {
             Ok(())
         }
     }
+}
+
+fn show_disk(out: &mut impl Write, disk: &manifest::Image) -> io::Result<()> {
+    for it in &disk.partitions {
+        writeln!(out, "  {:>8} MiB  {:8}  {}", it.size / 2048, it.label, it.uuid)?;
+    }
+    for (path, file) in &disk.loader {
+        writeln!(out, "  {:>12}  {path}", file.size)?;
+    }
+    for (path, line) in &disk.command_lines {
+        writeln!(out, "  {path}: {line}")?;
+    }
+    Ok(())
 }
 
 fn show(out: &mut impl Write, files: &[Member]) -> io::Result<()> {

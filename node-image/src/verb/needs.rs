@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use facts::{Choice, Library, Severity};
+use facts::Severity;
+use node_image::debian;
 
 /// Whose names packages have.
 #[derive(Clone, Copy, ValueEnum)]
@@ -35,16 +36,8 @@ pub struct Needs {
 
 /// Prints a line for each need.
 pub fn run(needs: &Needs) -> Result<()> {
-    let choice = Choice {
-        profiles: needs.profiles.clone(),
-        hardware: Some(needs.target.clone()),
-        ..Choice::default()
-    };
-    let merged = Library::built_in().node(&choice);
-    if let Some(problem) = merged.problems.iter().find(|it| it.severity == Severity::Error) {
-        bail!("{}; {}", problem.message, problem.ways_out.join("; "));
-    }
-    let Some((_, target)) = &merged.node.hardware else {
+    let node = debian::node(&needs.target, &needs.profiles)?;
+    let Some((_, target)) = &node.hardware else {
         bail!("there is no hardware target {}", needs.target);
     };
     let boot = &target.boot;
@@ -67,12 +60,12 @@ pub fn run(needs: &Needs) -> Result<()> {
         Base::Nix => "nix",
     };
     // What is merely worth knowing is not worth installing.
-    let binaries = merged.node.binaries.iter().filter(|it| it.severity > Severity::Info);
+    let binaries = node.binaries.iter().filter(|it| it.severity > Severity::Info);
     lines.extend(binaries.map(|it| match it.package.get(base) {
         Some(package) => ("package", package),
         None => ("missing", &it.name),
     }));
-    lines.extend(merged.node.services.iter().map(|it| ("service", &it.name)));
+    lines.extend(node.services.iter().map(|it| ("service", &it.name)));
     print(&lines)
 }
 

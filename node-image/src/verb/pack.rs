@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use node_image::oci;
 use node_image::tree::Entry;
-use node_image::{disk, initramfs, modules, output, packing};
+use node_image::{ext4, initramfs, modules, output, packing};
 
 use super::files::Files;
 
@@ -86,7 +86,7 @@ pub fn run(pack: Pack) -> Result<()> {
         Pack::Ext4 { files, size } => {
             let mut scratch = files.output.clone().into_os_string();
             scratch.push(".tree");
-            disk::write(&files.tree()?, size, Path::new(&scratch), &files.output)
+            ext4::write(&files.tree()?, size, Path::new(&scratch), &files.output)
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use node_image::vm::{self, Boot, Machine};
+use node_image::vm::{self, Boot, Machine, Via};
 use serde_json::Value;
 
 /// Whatever is waited for; ten times what it takes on an idle machine under emulation.
@@ -56,9 +56,11 @@ impl Node {
         qemu.extend(network.map(str::to_owned));
         qemu.push("virtio-net-pci,netdev=network".to_owned());
         let boot = Boot {
-            kernel: image.join("kernel"),
-            initramfs: image.join("initramfs"),
-            append: format!("quiet cooper.target={target}"),
+            via: Via::Kernel {
+                kernel: image.join("kernel"),
+                initramfs: image.join("initramfs"),
+                append: format!("quiet cooper.target={target}"),
+            },
             memory_mib: 4096,
             cpus: 2,
             qemu,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use node_image::initramfs;
 use node_image::packing::Packing;
 use node_image::tree::Tree;
-use node_image::vm::{Boot, Machine};
+use node_image::vm::{self, Boot, Machine, Via};
 use serde_json::Value;
 
 /// What the node is for: services with a process …
@@ -106,16 +106,38 @@ impl Guest {
 
     fn start(node: &Path, words: &str, initramfs: PathBuf, qemu: &[&str]) -> Self {
         let boot = Boot {
-            kernel: node.join("kernel"),
-            initramfs,
-            append: format!("quiet {words}"),
+            via: Via::Kernel {
+                kernel: node.join("kernel"),
+                initramfs,
+                append: format!("quiet {words}"),
+            },
             memory_mib: 1024,
             cpus: 2,
             qemu: qemu.iter().map(ToString::to_string).collect(),
         };
+        Self::begin(&boot, node)
+    }
+
+    /// From a disk, by way of UEFI; with more disks, and QEMU's network.
+    pub fn boot_disk(arch: &str, disk: &Path, more: &[PathBuf]) -> Self {
+        let architecture = match arch {
+            "aarch64" => vm::Architecture::Aarch64,
+            _ => vm::Architecture::X86_64,
+        };
+        let disks = std::iter::once(disk).chain(more.iter().map(PathBuf::as_path));
+        let mut qemu: Vec<String> = disks.flat_map(vm::disk).collect();
+        let network = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"];
+        qemu.extend(network.map(str::to_owned));
+        let via = vm::firmware(disk, architecture).expect("UEFI is installed");
+        let boot = Boot { via, memory_mib: 1024, cpus: 2, qemu };
+        Self::begin(&boot, disk.parent().expect("a directory"))
+    }
+
+    /// Its console goes to a file in this directory.
+    fn begin(boot: &Boot, directory: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let console = node.join(format!("console-{number}"));
+        let console = directory.join(format!("console-{number}"));
         let machine = boot.start(&console).expect("QEMU starts");
         Self { machine, begin: Instant::now(), _image: None }
     }
@@ -145,7 +167,17 @@ impl Guest {
     /// Runs a line of shell again and again, until what it prints is as wanted: while the machine
     /// itself may begin anew, and answer for it or not.
     pub fn run_until(&mut self, command: &str, is_wanted: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + DEADLINE;
+        self.run_within(DEADLINE, command, is_wanted)
+    }
+
+    /// The same, for so long at most.
+    pub fn run_within(
+        &mut self,
+        patience: Duration,
+        command: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> String {
+        let end = Instant::now() + patience;
         loop {
             let said = self.machine.run(command, ANSWER).map(|output| output.text);
             match said {

@@ -13,6 +13,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod disk;
 mod doctor;
 mod end;
 mod guest;
@@ -131,6 +132,40 @@ fn modules_are_loaded_however_they_are_packed() {
     let mut guest = Guest::boot_over("x86_64", &setup::files("x86_64", pack));
     setup::everything_is_set_up(&mut guest);
     setup::the_modules_are_loaded(&mut guest);
+}
+
+#[test]
+fn disk_a_node_is_upgraded_and_falls_back() {
+    // From power-on by way of UEFI. What the firmware does is as slow as all else, so it is one
+    // machine that restarts.
+    let mut guest = disk::boot("x86_64", &["broken.tar", "x86_64.tar"]);
+    disk::everything_is_up(&mut guest);
+    disk::the_root_is_an_image(&mut guest, "a");
+    disk::data_fills_the_disk(&mut guest);
+    let id = disk::it_has_an_identity(&mut guest);
+    disk::the_loader_has(&mut guest, &["cooper-1-a.efi"]);
+    disk::an_upgrade_is_taken(&mut guest, "/dev/vdb");
+    disk::the_loader_has(&mut guest, &["cooper-1-a.efi", "cooper-2-b+3.efi"]);
+    disk::a_root_that_does_not_come_up_gives_way(&mut guest);
+    disk::the_root_is_an_image(&mut guest, "a");
+    disk::it_has_kept(&mut guest, &id);
+    disk::the_loader_has(&mut guest, &["cooper-1-a.efi", "cooper-2-b+0-3.efi"]);
+    disk::an_upgrade_is_taken(&mut guest, "/dev/vdc");
+    disk::a_root_that_comes_up_stays(&mut guest);
+    disk::the_root_is_an_image(&mut guest, "b");
+    disk::it_has_kept(&mut guest, &id);
+    disk::the_loader_has(&mut guest, &["cooper-1-a.efi", "cooper-3-b.efi"]);
+    end::poweroff_ends_it_in_order(guest);
+}
+
+#[test]
+fn disk_a_node_boots_on_aarch64() {
+    // The same, the other architecture.
+    let mut guest = disk::boot("aarch64", &[]);
+    disk::everything_is_up(&mut guest);
+    disk::the_root_is_an_image(&mut guest, "a");
+    disk::the_loader_has(&mut guest, &["cooper-1-a.efi"]);
+    end::poweroff_ends_it_in_order(guest);
 }
 
 #[test]

@@ -1,23 +1,19 @@
 //! `node-image build oci`
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use node_image::base::{Base, Busybox};
 use node_image::checkout::Checkout;
+use node_image::debian;
 use node_image::oci::{Archive, Directory, Layout, Sink};
 use node_image::output;
 use node_image::packing::Packing;
 use node_image::progress::Progress;
-use node_image::sbom::Component;
-use node_image::tool;
 
-/// Its Debian has the busybox.
-const RELEASE: &str = "trixie";
-const BUSYBOX: &str = "busybox-static";
+/// Where the variant's busybox is from.
+const BUSYBOX: &str = "the variant busybox takes Debian's";
 
 /// `FROM` it: init is the entrypoint, `CMD` the main service, and files in /etc/cooper/services are
 /// services beside it.
@@ -79,10 +75,6 @@ impl Architecture {
             Self::Aarch64 => "arm64",
         }
     }
-
-    fn of_this_machine() -> Self {
-        if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 }
-    }
 }
 
 /// Builds the image.
@@ -90,7 +82,7 @@ pub fn run(args: &Oci) -> Result<()> {
     let progress = Progress::begin();
     let applets = match args.variant {
         Variant::Scratch => Vec::new(),
-        Variant::Busybox => applets()?,
+        Variant::Busybox => debian::applets(&Checkout::find(BUSYBOX)?)?,
     };
     let mut bases = Vec::new();
     for architecture in &args.architectures {
@@ -126,7 +118,8 @@ fn base(
         Variant::Scratch => None,
         Variant::Busybox => {
             progress.step(&format!("fetching busybox for {}", architecture.name()));
-            let (program, component) = busybox(architecture)?;
+            let checkout = Checkout::find(BUSYBOX)?;
+            let (program, component) = debian::busybox(&checkout, architecture.other_name())?;
             Some(Busybox { program, applets: applets.to_vec(), component })
         }
     };
@@ -141,34 +134,4 @@ fn write<S: Sink>(bases: &[Base], name: &str, sink: S) -> Result<S> {
     }
     let index = layout.index(&images)?;
     layout.finish(&[(name, index)])
-}
-
-/// Debian's static busybox for an architecture.
-fn busybox(architecture: Architecture) -> Result<(PathBuf, Component)> {
-    let checkout = Checkout::find("the variant busybox takes Debian's")?;
-    let root = checkout.debian(RELEASE, architecture.other_name(), &[BUSYBOX])?;
-    let version = version(&output::beside(&root, ".packages"))?;
-    let name = "busybox-static".to_owned();
-    let purl = format!("pkg:deb/debian/{name}@{version}?arch={}", architecture.other_name());
-    let license = "GPL-2.0-only".to_owned();
-    Ok((root.join("usr/bin/busybox"), Component { name, version, license, purl }))
-}
-
-/// Of the line `busybox-static_1%3a1.37.0-6_amd64.deb` the version.
-fn version(list: &Path) -> Result<String> {
-    let text = fs::read_to_string(list);
-    let text = text.with_context(|| format!("cannot read {}", list.display()))?;
-    let line = text.lines().find_map(|line| line.strip_prefix(BUSYBOX)?.strip_prefix('_'));
-    let version = line.and_then(|line| line.split('_').next());
-    let version =
-        version.with_context(|| format!("cannot find {BUSYBOX} in {}", list.display()))?;
-    Ok(version.replace("%3a", ":"))
-}
-
-/// What busybox can be called as: the same on every architecture, so one that runs here is asked.
-fn applets() -> Result<Vec<String>> {
-    let (program, _) = busybox(Architecture::of_this_machine())?;
-    let list = tool::run(Command::new(program).arg("--list"))?;
-    let list = String::from_utf8(list).context("cannot read the list of busybox's applets")?;
-    Ok(list.lines().filter(|name| *name != "busybox").map(str::to_owned).collect())
 }

@@ -3,44 +3,22 @@
 //! Not reproducible, unlike the other images: `mke2fs` fills it, with dates and random numbers of
 //! its own, and with the owner of whoever runs it. It needs no privilege and no loop device.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::disk::unfolded::Unfolded;
 use crate::tool;
-use crate::tree::{Content, Entry, Tree};
+use crate::tree::Tree;
 
 const MIB: u64 = 1 << 20;
 
 /// Writes `tree` to `output`, a sparse file of `mib` MiB. `scratch` is a directory that does not
 /// exist and holds the tree meanwhile.
 pub fn write(tree: &Tree, mib: u64, scratch: &Path, output: &Path) -> Result<()> {
-    fs::create_dir_all(scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-    let done = unfold(tree, scratch).and_then(|()| format(scratch, mib, output));
-    fs::remove_dir_all(scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
-    done
-}
-
-fn unfold(tree: &Tree, root: &Path) -> Result<()> {
-    fs::set_permissions(root, Permissions::from_mode(0o755)).context("cannot unfold the tree")?;
-    for (path, entry) in tree.iter() {
-        let target = root.join(path);
-        let made = match entry {
-            Entry::Directory(mode) => fs::create_dir(&target)
-                .and_then(|()| fs::set_permissions(&target, Permissions::from_mode(*mode))),
-            Entry::File { mode, content } => match content {
-                Content::Host(source) => fs::copy(source, &target).map(drop),
-                Content::Bytes(bytes) => fs::write(&target, bytes),
-            }
-            .and_then(|()| fs::set_permissions(&target, Permissions::from_mode(*mode))),
-            Entry::Symlink(to) => symlink(to, &target),
-            Entry::Device(..) => bail!("cannot put the device {path} on a disk"),
-        };
-        made.with_context(|| format!("cannot unfold {path}"))?;
-    }
-    Ok(())
+    let unfolded = Unfolded::new(tree, scratch)?;
+    format(unfolded.path(), mib, output)
 }
 
 fn format(root: &Path, mib: u64, output: &Path) -> Result<()> {
@@ -54,7 +32,10 @@ fn format(root: &Path, mib: u64, output: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::tree::{Content, Entry};
 
     #[test]
     fn a_disk_has_what_the_tree_has() {
