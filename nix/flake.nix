@@ -12,6 +12,24 @@
       cross = { x86_64-linux = "musl64"; aarch64-linux = "aarch64-multiplatform-musl"; };
       short = lib.removeSuffix "-linux";
       build = set: arguments: set.callPackage ./package.nix arguments;
+      # A system for a hardware target and a profile.
+      system = hardware: profile: modules: self.lib.system {
+        pkgs = import nixpkgs {
+          inherit ((self.lib.hardware.target hardware)) system;
+          # Microcode and firmware.
+          config.allowUnfree = true;
+          overlays = [ self.overlays.default ];
+        };
+        modules = modules ++ [
+          {
+            networking.hostName = "${hardware}-${profile}";
+            cooper = { inherit hardware; profiles = [ profile ]; };
+          }
+        ];
+      };
+      perTarget = make: each (system: lib.genAttrs
+        (lib.filter (name: (self.lib.hardware.target name).system == system) self.lib.hardware.names)
+        (hardware: lib.genAttrs self.lib.services.profileNames (make hardware)));
     in
     {
       # `cooper` is for the machine that builds; `cooper-ARCH` is built here for each ARCH.
@@ -49,6 +67,7 @@
       nixosModules = {
         default = import ./modules;
         live = import ./modules/live.nix;
+        disk-image = import ./modules/disk-image.nix;
         # For plain NixOS.
         beside-systemd = import ./modules/beside-systemd.nix;
       };
@@ -58,22 +77,14 @@
 
       # An image for each hardware target and profile, that runs from memory: for a boot from the
       # network, and to try one: `nix build .#images.x86_64-linux.n100.k3s-server`.
-      images = each (system: lib.genAttrs
-        (lib.filter (name: (self.lib.hardware.target name).system == system) self.lib.hardware.names)
-        (hardware: lib.genAttrs self.lib.services.profileNames (profile: (self.lib.system {
-          pkgs = import nixpkgs {
-            inherit system;
-            # Microcode and firmware.
-            config.allowUnfree = true;
-            overlays = [ self.overlays.default ];
-          };
-          modules = [
-            self.nixosModules.live
-            {
-              networking.hostName = "${hardware}-${profile}";
-              cooper = { inherit hardware; profiles = [ profile ]; live.ramdisk = true; };
-            }
-          ];
-        }).config.system.build.netboot)));
+      images = perTarget (hardware: profile: (system hardware profile [
+        self.nixosModules.live
+        { cooper.live.ramdisk = true; }
+      ]).config.system.build.netboot);
+
+      # What `node-image build disk --base nix` makes a disk of.
+      disks = perTarget (hardware: profile: (system hardware profile [
+        self.nixosModules.disk-image
+      ]).config.system.build.diskImage);
     };
 }

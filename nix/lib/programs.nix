@@ -11,6 +11,7 @@ let
   ];
 in
 {
+  bless-boot = [ ];
   cgroups = [ ];
   chronyd = [ "chrony" ];
   cilium-agent = shell ++ [ "iproute2" ];
@@ -23,6 +24,7 @@ in
   firmware = [ ];
   "getty@" = shell;
   "getty@tty1" = shell;
+  grow-data = [ "util-linux" "e2fsprogs" ];
   hostname = [ ];
   iscsi-initiator-name = shell ++ [ "openiscsi" ];
   iscsi-sessions = shell ++ [ "openiscsi" ];

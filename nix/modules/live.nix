@@ -11,7 +11,7 @@ in
     device = mkOption {
       type = types.str;
       default = "/dev/vda";
-      description = "The disk that holds the store.";
+      description = "The disk that holds the store; \"root\" is what the kernel's command line says (root=).";
     };
     ramdisk = mkOption {
       type = types.bool;

@@ -37,6 +37,7 @@ in
   toplevel = hosts.server.system.build.toplevel;
   laptop = hosts.laptop.system.build.toplevel;
   first = hosts.first.system.build.live;
+  disk = hosts.disk-image.system.build.diskImage;
   netboot = hosts.memory.system.build.netboot;
   second = hosts.second.system.build.toplevel;
   # A store with both generations, as a machine has that was installed and then changed.

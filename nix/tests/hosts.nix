@@ -89,6 +89,15 @@ in
     }
   ]);
   memory = system (node (longrun "memory") ++ [ { cooper.live.ramdisk = true; } ]);
+  # Its disk is made, and boots by UEFI; what it keeps is on the partition data.
+  disk-image = system (node (longrun "disk") ++ [
+    (import ../modules/disk-image.nix)
+    {
+      cooper.profiles = lib.mkForce [ ];
+      cooper.hardware = "generic-x86_64";
+      boot.kernelParams = [ "console=ttyS0" "no_timer_check" ];
+    }
+  ]);
   first = system (node (longrun "first"));
   second = system (node (longrun "second"));
 

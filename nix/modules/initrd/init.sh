@@ -40,6 +40,8 @@ device() {
         fi
       done
       ;;
+    # Which of two slots it is, only the loader knows.
+    root) for word in $(cat /proc/cmdline); do case $word in root=*) device "${word#root=}"; return ;; esac; done ;;
     LABEL=* | UUID=*) findfs "$1" 2> /dev/null ;;
     /dev/*) [ ! -b "$1" ] || echo "$1" ;;
     *) echo "$1" ;;
