@@ -197,6 +197,7 @@ mod tests {
     const HEADERS: usize = 0x400;
 
     /// A program with one section, and room for the headers of more.
+    #[expect(clippy::arithmetic_side_effects, reason = "its numbers are small")]
     fn stub() -> Vec<u8> {
         let mut bytes = vec![0; HEADERS + 0x200];
         let mut put = |at: usize, value: &[u8]| super::put(&mut bytes, at, value).unwrap();

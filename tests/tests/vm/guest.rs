@@ -253,7 +253,8 @@ impl Guest {
         let console = self.machine.console_path().to_owned();
         self.machine.wait_poweroff(DEADLINE).unwrap_or_else(|error| panic!("{error:#}"));
         let text = std::fs::read(console).expect("it was written");
-        (begin.elapsed(), String::from_utf8_lossy(&text).into_owned())
+        // As `console` has it.
+        (begin.elapsed(), String::from_utf8_lossy(&text).replace('\r', ""))
     }
 }
 

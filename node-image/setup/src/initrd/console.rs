@@ -9,6 +9,7 @@ const KMSG: &str = "/dev/kmsg";
 const FATAL: u8 = 2;
 const WARNING: u8 = 4;
 const INFO: u8 = 6;
+const DEBUG: u8 = 7;
 
 /// The kernel's log.
 pub struct Console(Option<File>);
@@ -19,10 +20,6 @@ impl Console {
         // Otherwise the kernel drops what comes after ten lines.
         let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
         Self(OpenOptions::new().write(true).open(KMSG).ok())
-    }
-
-    pub fn info(&mut self, what: &dyn Display) {
-        self.say(INFO, what);
     }
 
     pub fn warn(&mut self, what: &dyn Display) {
@@ -41,12 +38,14 @@ impl Console {
     }
 }
 
-/// For reports, which write whole lines: what went well is only counted, in the last one.
+/// For reports, which write whole lines: what went well is only counted, in the last one, and a
+/// module without a device is nobody's fault.
 impl Write for Console {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let line = String::from_utf8_lossy(bytes);
         if !line.contains(" → ") {
-            self.info(&line.trim_end());
+            let level = if line.contains(": info: ") { DEBUG } else { INFO };
+            self.say(level, &line.trim_end());
         }
         Ok(bytes.len())
     }
