@@ -86,7 +86,7 @@ fn control(about: &About, files: &[u8], size: u64) -> Result<Vec<u8>> {
         }
     }
     let mut archive = Archive::new(about.date);
-    let hash: String = Sha256::digest(files).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = crate::output::hex(&Sha256::digest(files));
     let info = format!(
         "{}\nbuilddate = {}\nsize = {size}\ndatahash = {hash}\n",
         about.info.trim_end(),

@@ -193,7 +193,7 @@ pub fn write(tree: &Tree, name: &str, image: &Image, output: impl Write) -> Resu
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = crate::output::hex(&Sha256::digest(bytes));
     format!("sha256:{hash}")
 }
 

@@ -29,6 +29,12 @@ pub fn directory(path: &Path, writer: impl FnOnce(&Path) -> Result<()>) -> Resul
     fs::rename(&unfinished, path).with_context(failed)
 }
 
+/// Bytes as text: how every format here writes a digest.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The path with more at the end of its name: `root` and `.packages` is `root.packages`.
 #[must_use]
 pub fn beside(path: &Path, more: &str) -> PathBuf {

@@ -69,7 +69,7 @@ impl Archive {
     }
 
     fn hash(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        let hash: String = Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = crate::output::hex(&Sha1::digest(bytes));
         let record = pax_record(&format!("APK-TOOLS.checksum.SHA1={hash}"));
         // Not by tar's own way to do it: its header has no name, which ends the archive for apk.
         let mut header = self.header(tar::EntryType::XHeader, 0o644)?;

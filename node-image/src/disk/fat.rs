@@ -41,10 +41,7 @@ pub fn write(tree: &Tree, mib: u64, label: &str, scratch: &Path, output: &Path) 
                     .open(&source)
                     .and_then(|file| file.set_modified(epoch()))
                     .with_context(failed)?;
-                let mut command = tool::command("mcopy")?;
-                command.env("TZ", "UTC").env("SOURCE_DATE_EPOCH", EPOCH).arg("-m").arg("-i");
-                command.arg(output).arg(&source).arg(&target);
-                tool::run(&mut command)?;
+                run("mcopy", &["-m"], &[&source, Path::new(&target)])?;
             }
             Entry::Symlink(_) | Entry::Device(..) => {
                 anyhow::bail!("cannot put {path} on a FAT file system: it is no file");

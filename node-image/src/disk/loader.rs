@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use facts::Hardware;
 
-use super::root::{Kernel, names, text};
+use super::root::{Kernel, text};
 use super::uki;
 use crate::tree::{Content, Entry, Tree};
 
@@ -128,7 +128,6 @@ impl Source<'_> {
         }
         // The Raspberry Pi 5 has it in its EEPROM.
         if self.target.firmware.iter().any(|it| it.debian.as_deref() == Some("raspi-firmware"))
-            && !names(&firmware, "").iter().any(|name| name.starts_with("start"))
             && firmware.entry("start4.elf").is_none()
         {
             bail!(

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::partitions::{self, Found};
-use super::root::hex;
 use super::uki;
+use crate::output::hex;
 use crate::tool;
 
 /// Beside the disk, in `OUTPUT.json`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use crate::output::hex;
 use crate::tree::{Content, Entry, Tree};
 
 /// Directories that are written to: the node's own are on the partition `data`, and what the image
@@ -146,11 +147,6 @@ fn sum(tree: &Tree) -> Result<String> {
         all.update(line);
     }
     Ok(hex(&all.finalize()))
-}
-
-/// Bytes as text.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

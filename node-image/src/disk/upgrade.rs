@@ -10,8 +10,7 @@ use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 
-use super::root::hex;
-use crate::output;
+use crate::output::{self, hex};
 
 /// Writes it.
 pub fn write(

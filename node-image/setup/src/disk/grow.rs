@@ -23,7 +23,7 @@ pub fn grow(root: &Root) -> Result<String, String> {
         return Ok(format!("/var is on {}, which is not ours to change", data.device()));
     }
     let mut done = Vec::new();
-    let place = Place::of(&data, root)?;
+    let mut place = Place::of(&data, root)?;
     if place.room() >= WORTHWHILE_SECTORS {
         extend(&data)?;
         let grown = Place::of(&data, root)?;
@@ -33,9 +33,9 @@ pub fn grow(root: &Root) -> Result<String, String> {
             mib(grown.size),
             mib(place.size)
         ));
+        place = grown;
     }
-    let size = Place::of(&data, root)?.size;
-    if size.saturating_sub(file_system(&data, root)?) >= WORTHWHILE_SECTORS {
+    if place.size.saturating_sub(file_system(&data, root)?) >= WORTHWHILE_SECTORS {
         tools::run(Command::new("resize2fs").arg(data.device()))
             .map_err(|reason| format!("cannot enlarge the file system: {reason}"))?;
         done.push("the file system fills it".to_owned());

@@ -77,7 +77,7 @@ impl RootArgs {
         let Some((name, target)) = node.hardware else {
             bail!("there is no hardware target {}: node-image list targets", self.target);
         };
-        let root = self.root(&profiles, profile, output, progress)?;
+        let root = self.root(&target, &profiles, profile, output, progress)?;
         Ok(Made { name, target, profiles, root })
     }
 
@@ -88,6 +88,7 @@ impl RootArgs {
 
     fn root(
         &self,
+        target: &Hardware,
         profiles: &[String],
         profile: Option<&str>,
         output: &Path,
@@ -96,7 +97,7 @@ impl RootArgs {
         let directory = match self.base.as_str() {
             "nix" => {
                 progress.step("building the flake's image");
-                self.nix()?
+                self.nix(&target.architecture)?
             }
             directory => PathBuf::from(directory),
         };
@@ -115,7 +116,7 @@ impl RootArgs {
     }
 
     /// Of the flake beside this crate, for one profile.
-    fn nix(&self) -> Result<PathBuf> {
+    fn nix(&self, architecture: &str) -> Result<PathBuf> {
         let checkout =
             Checkout::find("build .#disks of the flake, and give what that makes as --base")?;
         let [profile] = &self.profiles[..] else {
@@ -123,8 +124,7 @@ impl RootArgs {
                 "the flake's disks are for one profile each: a host of your own can have several"
             );
         };
-        let system = format!("{}-linux", self.architecture()?);
-        let attribute = format!("disks.{system}.{}.{profile}", self.target);
+        let attribute = format!("disks.{architecture}-linux.{}.{profile}", self.target);
         let flake = checkout.file("../nix").display().to_string();
         let mut nix = Command::new("nix");
         nix.args(["--extra-experimental-features", "nix-command flakes", "build", "--no-link"]);
@@ -134,12 +134,6 @@ impl RootArgs {
             bail!("nix could not build {attribute} ({})", output.status);
         }
         Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
-    }
-
-    fn architecture(&self) -> Result<String> {
-        let node = debian::node(&self.target, &self.profiles)?;
-        let hardware = node.hardware.map(|(_, hardware)| hardware.architecture);
-        hardware.with_context(|| format!("there is no hardware target {}", self.target))
     }
 
     fn tree(
