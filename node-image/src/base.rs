@@ -69,14 +69,14 @@ impl Base {
             tree.insert(path, Entry::Directory(mode))?;
         }
         for (path, text) in FILES {
-            tree.insert(path, text_file(text.as_bytes().to_vec()))?;
+            tree.insert(path, Entry::file(text.as_bytes().to_vec()))?;
         }
         for (program, path) in PROGRAMS {
             let content = Content::Host(self.programs.join(program));
             tree.insert(path, Entry::File { mode: 0o755, content })?;
         }
         tree.insert(ENTRYPOINT, Entry::Symlink("usr/bin/svc".to_owned()))?;
-        tree.insert("usr/share/doc/cooper/LICENSE", text_file(LICENSE.as_bytes().to_vec()))?;
+        tree.insert("usr/share/doc/cooper/LICENSE", Entry::file(LICENSE.as_bytes().to_vec()))?;
         let mut components = self.crates()?;
         if let Some(busybox) = &self.busybox {
             let content = Content::Host(busybox.program.clone());
@@ -89,7 +89,7 @@ impl Base {
             components.push(busybox.component.clone());
         }
         let document = sbom::document("cooper", env!("CARGO_PKG_VERSION"), &components)?;
-        tree.insert(SBOM, text_file(document))?;
+        tree.insert(SBOM, Entry::file(document))?;
         Ok(tree)
     }
 
@@ -119,8 +119,4 @@ impl Base {
         })?;
         sbom::crates(&list)
     }
-}
-
-fn text_file(bytes: Vec<u8>) -> Entry {
-    Entry::File { mode: 0o644, content: Content::Bytes(bytes) }
 }

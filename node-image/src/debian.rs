@@ -138,7 +138,7 @@ impl Root<'_> {
         let mut own = Tree::default();
         own.lay(&checkout.file("debian"), "")?;
         own.lay(&checkout.file("services"), "usr/lib/cooper/services")?;
-        own.insert("etc/cooper/node.toml", super::disk::text(self.node_toml()))?;
+        own.insert("etc/cooper/node.toml", Entry::file(self.node_toml()))?;
         for (path, target) in self.lay {
             own.lay(path, target)?;
         }

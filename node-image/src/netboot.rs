@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use facts::Hardware;
 
-use crate::disk::{command_line, early, kernel, text};
+use crate::disk::{command_line, early, kernel};
 use crate::initramfs;
 use crate::output;
 use crate::packing::Packing;
@@ -55,7 +55,7 @@ impl Netboot {
         if root.entry(&format!("{GRAPH}/current")).is_none() {
             root.insert(&format!("{GRAPH}/current"), Entry::Symlink("image".to_owned()))?;
         }
-        root.insert("etc/fstab", text("# Everything is in memory.\n".to_owned()))?;
+        root.insert("etc/fstab", Entry::file("# Everything is in memory.\n".to_owned()))?;
         for (path, mode) in DIRECTORIES {
             root.insert(path, Entry::Directory(mode))?;
         }

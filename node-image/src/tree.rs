@@ -42,6 +42,14 @@ pub enum Entry {
     Device(u32, u32, u32),
 }
 
+impl Entry {
+    /// A file with these bytes, for everybody to read.
+    #[must_use]
+    pub fn file(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::File { mode: 0o644, content: Content::Bytes(bytes.into()) }
+    }
+}
+
 /// Where the bytes of a file come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {

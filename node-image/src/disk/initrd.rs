@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, bail};
 use facts::Hardware;
 
-use super::root::{modules as kernel_modules, names, text};
+use super::root::{modules as kernel_modules, names};
 use crate::packing::Packing;
-use crate::tree::{Content, Entry, Tree};
+use crate::tree::{Entry, Tree};
 use crate::{initramfs, modules};
 
 /// What is on our disks, and how it is told which one was booted from.
@@ -57,8 +57,8 @@ pub fn build(root: &Tree, version: &str, target: &Hardware) -> Result<Initrd> {
         bail!("the root has no /{NODE_SETUP}: is Cooper installed in it?");
     };
     tree.insert("init", Entry::File { mode: 0o755, content: content.clone() })?;
-    tree.insert("etc/initrd-release", text("ID=cooper\n".to_owned()))?;
-    tree.insert("etc/modules.json", text(table(&wanted)?))?;
+    tree.insert("etc/initrd-release", Entry::file("ID=cooper\n".to_owned()))?;
+    tree.insert("etc/modules.json", Entry::file(table(&wanted)?))?;
     tree.insert("lib", Entry::Symlink("usr/lib".to_owned()))?;
     tree.insert("dev/console", Entry::Device(0o600, 5, 1))?;
     for path in ["proc", "run", "sys", "sysroot"] {
@@ -106,8 +106,7 @@ pub(crate) fn early(root: &Tree, target: &Hardware) -> Result<(Vec<u8>, Vec<Stri
             }
         }
         if !all.is_empty() {
-            let entry = Entry::File { mode: 0o644, content: Content::Bytes(all) };
-            tree.insert(&format!("kernel/x86/microcode/{file}"), entry)?;
+            tree.insert(&format!("kernel/x86/microcode/{file}"), Entry::file(all))?;
             vendors.push(directory.to_owned());
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use facts::Hardware;
 
-use super::root::{Kernel, text};
+use super::root::Kernel;
 use super::uki;
 use crate::tree::{Content, Entry, Tree};
 
@@ -151,23 +151,25 @@ impl Parts {
     /// The files of the loader's partition, with one root in a slot.
     pub fn files(&self, slot: &str, line: &str) -> Result<Tree> {
         let mut tree = Tree::default();
-        let file = |bytes: Vec<u8>| Entry::File { mode: 0o644, content: Content::Bytes(bytes) };
         match &self.method {
             Method::Uefi { loader: (name, loader), .. } => {
-                tree.insert(&format!("EFI/BOOT/{name}"), file(loader.clone()))?;
-                tree.insert("loader/loader.conf", text(LOADER_CONF.to_owned()))?;
+                tree.insert(&format!("EFI/BOOT/{name}"), Entry::file(loader.clone()))?;
+                tree.insert("loader/loader.conf", Entry::file(LOADER_CONF.to_owned()))?;
                 // As node-setup names it: the first one, in this slot, with three attempts.
                 let entry = self.entry(slot, line)?;
-                tree.insert(&format!("EFI/Linux/cooper-1-{slot}+3.efi"), file(entry))?;
+                tree.insert(&format!("EFI/Linux/cooper-1-{slot}+3.efi"), Entry::file(entry))?;
             }
             Method::RaspberryPi { firmware, device_trees } => {
                 for (path, entry) in firmware.iter() {
                     tree.insert(path, entry.clone())?;
                 }
-                tree.insert("config.txt", text(PI_CONFIG.to_owned()))?;
-                tree.insert(&format!("{slot}/vmlinuz"), file(self.kernel.clone()))?;
-                tree.insert(&format!("{slot}/initramfs"), file(self.initramfs.clone()))?;
-                tree.insert(&format!("{slot}/cmdline.txt"), text(in_slot(slot, line) + "\n"))?;
+                tree.insert("config.txt", Entry::file(PI_CONFIG.to_owned()))?;
+                tree.insert(&format!("{slot}/vmlinuz"), Entry::file(self.kernel.clone()))?;
+                tree.insert(&format!("{slot}/initramfs"), Entry::file(self.initramfs.clone()))?;
+                tree.insert(
+                    &format!("{slot}/cmdline.txt"),
+                    Entry::file(in_slot(slot, line) + "\n"),
+                )?;
                 for (name, content) in device_trees {
                     let entry = Entry::File { mode: 0o644, content: content.clone() };
                     tree.insert(&format!("{slot}/{name}"), entry)?;

@@ -37,7 +37,6 @@ pub(crate) use initrd::early;
 use manifest::Manifest;
 use partitions::{Kind, Partition};
 pub(crate) use root::kernel;
-pub use root::text;
 
 /// What a slot has at least, and by how much it is larger than the first root: room for growth.
 const SLOT_MIB_MIN: u64 = 512;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::output::hex;
-use crate::tree::{Content, Entry, Tree};
+use crate::tree::{Entry, Tree};
 
 /// Directories that are written to: the node's own are on the partition `data`, and what the image
 /// has for them is copied there (`node-setup`'s module `initrd`).
@@ -119,16 +119,11 @@ pub fn settle(root: &mut Tree, target: &str, profiles: &[String]) -> Result<()> 
     for (path, mode) in DIRECTORIES {
         root.insert(path, Entry::Directory(mode))?;
     }
-    root.insert("etc/fstab", text(FSTAB.to_owned()))?;
+    root.insert("etc/fstab", Entry::file(FSTAB.to_owned()))?;
     let id = sum(root)?;
     let profiles = profiles.join(",");
     let image = format!("target={target}\nprofiles={profiles}\nid={id}\n");
-    root.insert("usr/share/factory/image", text(image))
-}
-
-/// A file for everybody to read.
-pub fn text(text: String) -> Entry {
-    Entry::File { mode: 0o644, content: Content::Bytes(text.into_bytes()) }
+    root.insert("usr/share/factory/image", Entry::file(image))
 }
 
 /// Of all paths, and what is there.
@@ -156,7 +151,7 @@ mod tests {
     fn root(files: &[&str]) -> Tree {
         let mut tree = Tree::default();
         for path in files {
-            tree.insert(path, text((*path).to_owned())).unwrap();
+            tree.insert(path, Entry::file((*path).to_owned())).unwrap();
         }
         tree
     }

@@ -26,12 +26,17 @@ pub struct Files {
     pub output: PathBuf,
 }
 
+/// `PATH[:TARGET]`
+pub fn laid(word: &str) -> (&str, &str) {
+    word.split_once(':').unwrap_or((word, ""))
+}
+
 impl Files {
     /// The files, laid over each other.
     pub fn tree(&self) -> Result<Tree> {
         let mut tree = Tree::default();
         for lay in &self.lay {
-            let (source, target) = lay.split_once(':').unwrap_or((lay, ""));
+            let (source, target) = laid(lay);
             tree.lay(Path::new(source), target)?;
         }
         for link in &self.links {

@@ -14,6 +14,8 @@ use node_image::output::beside;
 use node_image::progress::Progress;
 use node_image::tree::{Entry, Tree};
 
+use crate::verb::files::laid;
+
 const NODE: &str = "etc/cooper/node.toml";
 /// What tells NixOS from a directory of files.
 const NIX_STORE: &str = "store.erofs";
@@ -235,7 +237,7 @@ impl RootArgs {
 
     fn laid(&self) -> Vec<(PathBuf, String)> {
         let split = |lay: &String| {
-            let (path, target) = lay.split_once(':').unwrap_or((lay, ""));
+            let (path, target) = laid(lay);
             (PathBuf::from(path), target.to_owned())
         };
         self.lay.iter().map(split).collect()
