@@ -46,17 +46,26 @@ pub struct Base {
     pub architecture: String,
     /// Where our programs are; beside it, in `NAME.crates`, the list of what they are built from.
     pub programs: PathBuf,
-    /// A static busybox.
-    pub busybox: Option<Busybox>,
+    /// What the variant has beside them.
+    pub shell: Option<Shell>,
 }
 
-/// A busybox.
+/// Programs of others.
 #[derive(Debug, Clone)]
-pub struct Busybox {
-    /// The program.
-    pub program: PathBuf,
+pub struct Shell {
+    /// A static busybox.
+    pub busybox: Program,
     /// What it can be called as.
     pub applets: Vec<String>,
+    /// A static shell.
+    pub shell: Program,
+}
+
+/// A program of others.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Where it is.
+    pub file: PathBuf,
     /// Which one it is.
     pub component: Component,
 }
@@ -78,15 +87,18 @@ impl Base {
         tree.insert(ENTRYPOINT, Entry::Symlink("usr/bin/svc".to_owned()))?;
         tree.insert("usr/share/doc/cooper/LICENSE", Entry::file(LICENSE.as_bytes().to_vec()))?;
         let mut components = self.crates()?;
-        if let Some(busybox) = &self.busybox {
-            let content = Content::Host(busybox.program.clone());
-            tree.insert("bin/busybox", Entry::File { mode: 0o755, content })?;
+        if let Some(Shell { busybox, applets, shell }) = &self.shell {
+            for (path, program) in [("bin/busybox", busybox), ("bin/mksh", shell)] {
+                let content = Content::Host(program.file.clone());
+                tree.insert(path, Entry::File { mode: 0o755, content })?;
+                components.push(program.component.clone());
+            }
+            tree.insert("bin/sh", Entry::Symlink("mksh".to_owned()))?;
             // Its own init and svc would be taken for ours.
-            let applets = busybox.applets.iter().filter(|name| !matches!(&***name, "init" | "svc"));
-            for applet in applets {
+            let is_linked = |name: &&String| !["init", "sh", "svc"].contains(&name.as_str());
+            for applet in applets.iter().filter(is_linked) {
                 tree.insert(&format!("bin/{applet}"), Entry::Symlink("busybox".to_owned()))?;
             }
-            components.push(busybox.component.clone());
         }
         let document = sbom::document("cooper", env!("CARGO_PKG_VERSION"), &components)?;
         tree.insert(SBOM, Entry::file(document))?;
@@ -106,7 +118,7 @@ impl Base {
         Image {
             architecture: self.architecture.clone(),
             entrypoint: vec![ENTRYPOINT.to_owned(), "--".to_owned()],
-            command: self.busybox.iter().map(|_| "/bin/sh".to_owned()).collect(),
+            command: self.shell.iter().map(|_| "/bin/sh".to_owned()).collect(),
             environment: vec!["PATH=/usr/local/bin:/usr/bin:/bin".to_owned()],
             labels: labels.into(),
         }

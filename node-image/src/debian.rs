@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use facts::{Choice, Library, Node, Severity};
 
+use crate::base::Program;
 use crate::checkout::Checkout;
 use crate::output::beside;
 use crate::progress::Progress;
@@ -222,29 +223,45 @@ pub fn debian_name(architecture: &str) -> Result<&'static str> {
 }
 
 /// Debian's static busybox for an architecture, in Debian's words.
-pub fn busybox(checkout: &Checkout, debian: &str) -> Result<(PathBuf, Component)> {
-    let root = checkout.debian(RELEASE, debian, &[BUSYBOX])?;
-    let version = version(&beside(&root, ".packages"))?;
-    let purl = format!("pkg:deb/debian/{BUSYBOX}@{version}?arch={debian}");
-    let (name, license) = (BUSYBOX.to_owned(), "GPL-2.0-only".to_owned());
-    Ok((root.join("usr/bin/busybox"), Component { name, version, license, purl }))
+pub fn busybox(checkout: &Checkout, debian: &str) -> Result<Program> {
+    program(checkout, debian, BUSYBOX, "usr/bin/busybox", "GPL-2.0-only")
+}
+
+/// A static shell. busybox' own takes applets for programs of the same name, and one is `svc`.
+pub fn shell(checkout: &Checkout, debian: &str) -> Result<Program> {
+    program(checkout, debian, "mksh", "usr/bin/mksh-static", "MirOS")
+}
+
+/// A file of a package.
+fn program(
+    checkout: &Checkout,
+    debian: &str,
+    package: &str,
+    path: &str,
+    license: &str,
+) -> Result<Program> {
+    let root = checkout.debian(RELEASE, debian, &[package])?;
+    let version = version(package, &beside(&root, ".packages"))?;
+    let purl = format!("pkg:deb/debian/{package}@{version}?arch={debian}");
+    let (name, license) = (package.to_owned(), license.to_owned());
+    Ok(Program { file: root.join(path), component: Component { name, version, license, purl } })
 }
 
 /// Of the line `busybox-static_1%3a1.37.0-6_amd64.deb` the version.
-fn version(list: &Path) -> Result<String> {
+fn version(package: &str, list: &Path) -> Result<String> {
     let text = fs::read_to_string(list);
     let text = text.with_context(|| format!("cannot read {}", list.display()))?;
-    let line = text.lines().find_map(|line| line.strip_prefix(BUSYBOX)?.strip_prefix('_'));
+    let line = text.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix('_'));
     let version = line.and_then(|line| line.split('_').next());
     let version =
-        version.with_context(|| format!("cannot find {BUSYBOX} in {}", list.display()))?;
+        version.with_context(|| format!("cannot find {package} in {}", list.display()))?;
     Ok(version.replace("%3a", ":"))
 }
 
 /// What busybox can be called as: the same on every architecture, so one that runs here is asked.
 pub fn applets(checkout: &Checkout) -> Result<Vec<String>> {
-    let (program, _) = busybox(checkout, debian_name(std::env::consts::ARCH)?)?;
-    let list = tool::run(Command::new(program).arg("--list"))?;
+    let busybox = busybox(checkout, debian_name(std::env::consts::ARCH)?)?;
+    let list = tool::run(Command::new(busybox.file).arg("--list"))?;
     let list = String::from_utf8(list).context("cannot read the list of busybox's applets")?;
     Ok(list.lines().filter(|name| *name != "busybox").map(str::to_owned).collect())
 }

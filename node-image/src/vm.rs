@@ -103,6 +103,11 @@ pub enum Via {
         /// More for the kernel's command line.
         append: String,
     },
+    /// iPXE, in the ROM of a PC's network interface, reads `boot.ipxe` and what that names.
+    Network {
+        /// What `node-image build netboot` has made.
+        directory: PathBuf,
+    },
     /// UEFI reads it from a disk, and goes on doing so when the machine restarts.
     Firmware {
         /// Of the machine.
@@ -162,6 +167,7 @@ impl Boot {
     fn command(&self) -> Result<Command> {
         let mut command = match &self.via {
             Via::Kernel { kernel, initramfs, append } => from_kernel(kernel, initramfs, append)?,
+            Via::Network { directory } => from_network(directory)?,
             Via::Firmware { architecture, code, variables } => {
                 from_firmware(*architecture, code, variables)
             }
@@ -215,6 +221,23 @@ fn from_kernel(kernel: &Path, initramfs: &Path, append: &str) -> Result<Command>
             architecture.console(),
             architecture.words(),
         ));
+    Ok(command)
+}
+
+/// Served by QEMU's own network, which the node then has as well.
+fn from_network(directory: &Path) -> Result<Command> {
+    let kernel = directory.join("kernel");
+    let architecture = Architecture::of_kernel(&kernel)?;
+    if architecture != Architecture::X86_64 {
+        bail!("cannot boot {}: QEMU's iPXE is for x86_64", directory.display());
+    }
+    let served = directory.display().to_string().replace(',', ",,");
+    let mut command = Command::new(architecture.qemu());
+    command
+        .args(architecture.machine())
+        .args(["-accel", accelerator(architecture, &kernel), "-no-reboot", "-boot", "n"])
+        .args(["-device", "virtio-net-pci,netdev=net", "-netdev"])
+        .arg(format!("user,id=net,tftp={served},bootfile=boot.ipxe"));
     Ok(command)
 }
 

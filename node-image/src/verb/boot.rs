@@ -13,7 +13,7 @@ use node_image::vm;
 #[derive(Args)]
 pub struct Boot {
     /// The kernel
-    #[arg(long, required_unless_present = "image", requires = "initramfs")]
+    #[arg(long, required_unless_present_any = ["image", "netboot"], requires = "initramfs")]
     kernel: Option<PathBuf>,
     /// The initramfs
     #[arg(long)]
@@ -22,6 +22,10 @@ pub struct Boot {
     /// its console is the serial one, if it was built with --parameter console=ttyS0
     #[arg(long, value_name = "DISK", conflicts_with_all = ["kernel", "append"])]
     image: Option<PathBuf>,
+    /// Instead of both, a directory of `node-image build netboot`, which the machine gets from the
+    /// network: it needs twice its size as memory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["kernel", "append", "image"])]
+    netboot: Option<PathBuf>,
     /// More for the kernel's command line
     #[arg(long, default_value = "quiet")]
     append: String,
@@ -56,12 +60,13 @@ pub struct Boot {
 pub fn run(args: Boot) -> Result<()> {
     let disks = args.image.iter().chain(&args.disk);
     let qemu = disks.flat_map(|path| vm::disk(path)).collect();
-    let via = match (args.image, args.kernel, args.initramfs) {
+    let via = match (args.image, args.netboot, args.kernel, args.initramfs) {
         (Some(image), ..) => vm::firmware(&image, architecture(&image)?)?,
-        (None, Some(kernel), Some(initramfs)) => {
+        (None, Some(directory), ..) => vm::Via::Network { directory },
+        (None, None, Some(kernel), Some(initramfs)) => {
             vm::Via::Kernel { kernel, initramfs, append: args.append }
         }
-        (None, ..) => bail!("give --image, or --kernel and --initramfs"),
+        (None, None, ..) => bail!("give --image, --netboot, or --kernel and --initramfs"),
     };
     let boot = vm::Boot { via, memory_mib: args.memory, cpus: args.cpus, qemu };
     if args.interactive || (args.run.is_empty() && io::stdin().is_terminal()) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,14 +18,17 @@ const NAME: &str = "example.org/cooper/test:1";
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A containerd of the test's own.
-struct Containerd {
+pub struct Containerd {
     process: Child,
     dir: PathBuf,
 }
 
 impl Containerd {
-    fn start() -> Self {
-        let dir = std::env::temp_dir().join(format!("containerd-{}", std::process::id()));
+    pub fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("containerd-{}-{number}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
         fs::create_dir_all(&dir).expect("a directory");
         let config = format!(
             "version = 2\nroot = \"{0}/root\"\nstate = \"{0}/state\"\n\
@@ -51,32 +55,33 @@ impl Containerd {
         daemon
     }
 
-    fn ctr(&self, words: &[&str]) -> Output {
+    pub fn ctr(&self, words: &[&str]) -> Output {
         let limit = PATIENCE.as_secs().to_string();
         let mut ctr = Command::new("timeout");
         ctr.args([&limit, "ctr", "--address"]).arg(self.dir.join("socket"));
         ctr.args(words).output().expect("ctr runs")
     }
 
-    /// A container of the image with this command: its exit status, output and complaints.
-    fn run(&self, name: &str, command: &[&str]) -> (Option<i32>, String, String) {
-        let mut words = vec!["run".to_string(), "--rm".into(), "--snapshotter=native".into()];
-        let mut bind = |from: &Path, to: &str| {
-            let options = format!("type=bind,src={},dst={to},options=rbind:ro", from.display());
-            words.extend(["--mount".into(), options]);
-        };
-        bind(programs(), "/cooper");
-        for host in ["/usr", "/bin", "/lib", "/lib64"] {
-            if let Ok(real) = fs::canonicalize(host) {
-                bind(&real, host);
-            }
-        }
-        let env = ["--env=COOPER_LIBEXEC=/cooper", "--env=PATH=/usr/bin:/bin", NAME, name];
-        words.extend(env.map(String::from));
-        // What ctr is given takes the place of entrypoint and command both.
-        let entry = ["/cooper/entry/init", "--"].iter().chain(command);
-        words.extend(entry.map(ToString::to_string));
-        let output = self.ctr(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    /// Imports an image.
+    pub fn import(&self, tar: &Path) {
+        let tar = tar.display().to_string();
+        let imported = self.ctr(&["image", "import", "--snapshotter=native", &tar]);
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    }
+
+    /// A container of an image, with these options of ctr's and this command, which takes the
+    /// place of the image's entrypoint and command both: its exit status, output and complaints.
+    pub fn run(
+        &self,
+        options: &[String],
+        image: &str,
+        name: &str,
+        command: &[&str],
+    ) -> (Option<i32>, String, String) {
+        let options = options.iter().map(String::as_str);
+        let words = ["run", "--rm", "--snapshotter=native"].into_iter().chain(options);
+        let words = words.chain([image, name]).chain(command.iter().copied());
+        let output = self.ctr(&words.collect::<Vec<_>>());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
@@ -108,6 +113,18 @@ fn image(path: &Path) {
     oci::write(&tree, NAME, &image, file).expect("an image");
 }
 
+/// Options of ctr: this machine's programs, and ours.
+fn options() -> Vec<String> {
+    let bind = |from: &Path, to: &str| {
+        format!("--mount=type=bind,src={},dst={to},options=rbind:ro", from.display())
+    };
+    let host = ["/usr", "/bin", "/lib", "/lib64"].into_iter();
+    let host = host.filter_map(|path| fs::canonicalize(path).ok().map(|real| bind(&real, path)));
+    let own = bind(programs(), "/cooper");
+    let env = ["--env=COOPER_LIBEXEC=/cooper", "--env=PATH=/usr/bin:/bin"].map(String::from);
+    host.chain([own]).chain(env).collect()
+}
+
 #[test]
 fn an_image_is_imported_and_run() {
     if !has("containerd") {
@@ -116,12 +133,14 @@ fn an_image_is_imported_and_run() {
     let daemon = Containerd::start();
     let tar = daemon.dir.join("image.tar");
     image(&tar);
-    let imported =
-        daemon.ctr(&["image", "import", "--snapshotter=native", &tar.display().to_string()]);
-    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    daemon.import(&tar);
+    let run = |name, script| {
+        let command = ["/cooper/entry/init", "--", "sh", "-c", script];
+        daemon.run(&options(), NAME, name, &command)
+    };
     let script = "echo command; /cooper/svc status one main | grep -c ready; exit 6";
-    let (status, output, errors) = daemon.run("first", &["sh", "-c", script]);
+    let (status, output, errors) = run("first", script);
     assert_eq!((status, output.as_str()), (Some(6), "one\ncommand\n2\n"), "{errors}");
-    let (status, _, errors) = daemon.run("second", &["sh", "-c", "kill -KILL $$"]);
+    let (status, _, errors) = run("second", "kill -KILL $$");
     assert_eq!(status, Some(137), "{errors}");
 }

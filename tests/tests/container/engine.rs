@@ -25,19 +25,21 @@ fn has_runc() -> bool {
 const CRUN: &str =
     "mount -t cgroup2 none /sys/fs/cgroup && exec crun --root \"$1\" run --bundle \"$2\" \"$3\"";
 
+/// Runs runc as somebody at a terminal does.
+const TERMINAL: &str =
+    "exec script --quiet --return --command \"runc --root $1 run --bundle $2 $3\" /dev/null";
+
 /// A bundle, and its container while it runs.
-struct Bundle {
+pub struct Bundle {
     name: String,
-    dir: PathBuf,
+    pub dir: PathBuf,
     config: Value,
 }
 
 impl Bundle {
     /// A container of root's, whose root is read-only, with this command.
     fn new(command: &[&str]) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("cooper-{}-{number}", std::process::id());
+        let name = Self::name();
         let dir = std::env::temp_dir().join(&name);
         for below in ["cooper", "etc/cooper/services", "dev", "proc", "sys", "run", "tmp"] {
             fs::create_dir_all(dir.join("root").join(below)).expect("a directory");
@@ -84,8 +86,35 @@ impl Bundle {
         Self { name, dir, config }
     }
 
-    fn user(mut self, uid: u32) -> Self {
+    /// A bundle that somebody else has made, and changed by this configuration.
+    pub fn of(dir: PathBuf, config: Value) -> Self {
+        Self { name: Self::name(), dir, config }
+    }
+
+    fn name() -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        format!("cooper-{}-{number}", std::process::id())
+    }
+
+    pub fn user(mut self, uid: u32) -> Self {
         self.config["process"]["user"] = json!({"uid": uid, "gid": uid});
+        self
+    }
+
+    pub fn read_only(mut self) -> Self {
+        self.config["root"]["readonly"] = json!(true);
+        self
+    }
+
+    /// With a cgroup namespace, and its hierarchy writable.
+    pub fn with_cgroup(mut self) -> Self {
+        let namespaces = self.config["linux"]["namespaces"].as_array_mut().expect("a list");
+        namespaces.push(json!({"type": "cgroup"}));
+        let mounts = self.config["mounts"].as_array_mut().expect("a list");
+        mounts.retain(|it| it["destination"] != "/sys/fs/cgroup");
+        mounts.push(json!({"destination": "/sys/fs/cgroup", "type": "cgroup",
+            "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "rw"]}));
         self
     }
 
@@ -114,26 +143,32 @@ impl Bundle {
 
     /// Runs it to its end.
     fn run(&self) -> Output {
-        let config = serde_json::to_vec_pretty(&self.config).expect("JSON");
-        fs::write(self.dir.join("config.json"), config).expect("written");
-        let limit = PATIENCE.as_secs().to_string();
-        let mut run = Command::new("timeout");
-        run.args(["--signal=KILL", &limit, "runc", "--root"]).arg(self.dir.join("state"));
-        run.args(["run", "--bundle"]).arg(&self.dir).arg(&self.name).output().expect("runc runs")
+        self.run_by("exec runc --root \"$1\" run --bundle \"$2\" \"$3\"")
     }
 
     /// Runs it by crun, in a mount namespace of its own.
-    fn run_by_crun(&self) -> Output {
+    pub fn run_by_crun(&self) -> Output {
+        self.run_by(CRUN)
+    }
+
+    /// Runs it with a terminal of its own, and this side of it on one as well.
+    pub fn run_on_a_terminal(mut self) -> Output {
+        self.config["process"]["terminal"] = json!(true);
+        self.run_by(TERMINAL)
+    }
+
+    /// A script for its directory of state, its directory and its name.
+    fn run_by(&self, script: &str) -> Output {
         let config = serde_json::to_vec_pretty(&self.config).expect("JSON");
         fs::write(self.dir.join("config.json"), config).expect("written");
         let limit = PATIENCE.as_secs().to_string();
         let mut run = Command::new("timeout");
-        run.args(["--signal=KILL", &limit, "unshare", "--mount", "sh", "-c", CRUN, "sh"]);
-        run.arg(self.dir.join("state")).arg(&self.dir).arg(&self.name).output().expect("crun runs")
+        run.args(["--signal=KILL", &limit, "unshare", "--mount", "sh", "-c", script, "sh"]);
+        run.arg(self.dir.join("state")).arg(&self.dir).arg(&self.name).output().expect("it runs")
     }
 
     /// What it has printed and its exit status, if nothing was complained of.
-    fn printed(&self, status: i32) -> String {
+    pub fn printed(&self, status: i32) -> String {
         let output = self.run();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{errors}");

@@ -14,6 +14,8 @@ mod containerd;
 mod ending;
 mod engine;
 mod health;
+#[cfg(feature = "static")]
+mod image;
 mod namespace;
 mod services;
 mod signals;

@@ -29,6 +29,23 @@ pub fn boot(arch: &str, more: &[&str]) -> Guest {
     Guest::boot_disk(arch, &disk, &more)
 }
 
+/// What `node-image build netboot` makes.
+pub fn boot_network(arch: &str) -> Guest {
+    Guest::boot_network(&built(&format!("{arch}.netboot")))
+}
+
+/// The root is memory, and all that it is for comes up.
+pub fn nothing_is_kept(guest: &mut Guest) {
+    for (service, state) in [("sshd", "ready"), ("network-dhcp", "done")] {
+        guest.run(&format!("svc start {service}"));
+        assert_eq!(guest.service(service)["state"], state, "{service}");
+    }
+    let root = guest.run("awk '$2 == \"/\" { print $3 }' /proc/mounts");
+    assert!(matches!(root.trim(), "rootfs" | "tmpfs"), "{root}");
+    assert_eq!(guest.run("ls /sys/class/block | grep -v loop | wc -l").trim(), "0");
+    it_has_an_identity(guest);
+}
+
 /// Everything that the node is for comes up, and then the root is known to be good. Not what needs
 /// the world's time, as there is none.
 pub fn everything_is_up(guest: &mut Guest) {

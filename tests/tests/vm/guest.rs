@@ -133,6 +133,13 @@ impl Guest {
         Self::begin(&boot, disk.parent().expect("a directory"))
     }
 
+    /// From the network: what it boots is served to it.
+    pub fn boot_network(directory: &Path) -> Self {
+        let via = Via::Network { directory: directory.to_owned() };
+        let boot = Boot { via, memory_mib: 2048, cpus: 2, qemu: Vec::new() };
+        Self::begin(&boot, directory.parent().expect("a directory"))
+    }
+
     /// Its console goes to a file in this directory.
     fn begin(boot: &Boot, directory: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -169,6 +169,14 @@ fn disk_a_node_boots_on_aarch64() {
 }
 
 #[test]
+fn disk_a_node_boots_from_the_network() {
+    // From power-on by way of iPXE, and without any disk.
+    let mut guest = disk::boot_network("x86_64");
+    disk::nothing_is_kept(&mut guest);
+    end::poweroff_ends_it_in_order(guest);
+}
+
+#[test]
 fn a_boot_with_a_broken_graph_ends_in_a_rescue_shell() {
     // A graph that cannot be read cannot break a boot: there is still a console.
     let mut broken = Tree::default();
