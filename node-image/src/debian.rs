@@ -24,9 +24,19 @@ pub const RELEASE: &str = "trixie";
 /// … with the first chrony that can say when it is ready.
 const RELEASES: &str = "trixie+chrony@forky";
 const BUSYBOX: &str = "busybox-static";
-/// What every node has. kmod is for the kernel, which asks for file systems by their names.
-const PACKAGES: [&str; 7] =
-    ["bash", BUSYBOX, "e2fsprogs", "fdisk", "kmod", "mount", "systemd-boot-efi"];
+/// What every node has. kmod is for the kernel, which asks for file systems by their names;
+/// coreutils and findutils because busybox' `timeout`, `env` and `xargs` would run its own `svc`.
+const PACKAGES: [&str; 9] = [
+    "bash",
+    BUSYBOX,
+    "coreutils",
+    "e2fsprogs",
+    "fdisk",
+    "findutils",
+    "kmod",
+    "mount",
+    "systemd-boot-efi",
+];
 /// Which package has a service's daemon.
 const SERVICES: [(&str, &[&str]); 10] = [
     ("chronyd", &["chrony"]),

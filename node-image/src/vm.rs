@@ -236,7 +236,8 @@ fn from_network(directory: &Path) -> Result<Command> {
     command
         .args(architecture.machine())
         .args(["-accel", accelerator(architecture, &kernel), "-no-reboot", "-boot", "n"])
-        .args(["-device", "virtio-net-pci,netdev=net", "-netdev"])
+        // Behind the first virtio device, which is another.
+        .args(["-device", "virtio-net-pci,netdev=net,addr=0x10", "-netdev"])
         .arg(format!("user,id=net,tftp={served},bootfile=boot.ipxe"));
     Ok(command)
 }

@@ -14,15 +14,18 @@ use node_image::disk::manifest::{self, Manifest};
 use node_image::disk::partitions::Kind;
 
 /// A file of each of Debian's firmware packages, by the beginning of its path.
-const FIRMWARE: [(&str, &str); 9] = [
+const FIRMWARE: [(&str, &str); 12] = [
     ("amd64-microcode", "usr/lib/firmware/amd-ucode/"),
     ("firmware-amd-graphics", "usr/lib/firmware/amdgpu/"),
     ("firmware-bnx2x", "usr/lib/firmware/bnx2x/"),
     ("firmware-brcm80211", "usr/lib/firmware/brcm/"),
+    ("firmware-intel-graphics", "usr/lib/firmware/i915/"),
+    ("firmware-intel-misc", "usr/lib/firmware/intel/ice/ddp/"),
     ("firmware-iwlwifi", "usr/lib/firmware/iwlwifi-"),
-    ("firmware-linux", "usr/lib/firmware/"),
-    ("firmware-misc-nonfree", "usr/lib/firmware/"),
+    ("firmware-linux", "usr/lib/firmware/amdgpu/"),
+    ("firmware-mediatek", "usr/lib/firmware/mediatek/"),
     ("firmware-realtek", "usr/lib/firmware/rtl_nic/"),
+    ("firmware-sof-signed", "usr/lib/firmware/intel/sof"),
     ("intel-microcode", "usr/lib/firmware/intel-ucode/"),
 ];
 
