@@ -13,6 +13,7 @@ use facts::{Choice, Library, Node, Severity};
 
 use crate::base::Program;
 use crate::checkout::Checkout;
+use crate::graph;
 use crate::output::beside;
 use crate::progress::Progress;
 use crate::sbom::Component;
@@ -149,10 +150,6 @@ impl Root<'_> {
         let mut own = Tree::default();
         own.lay(&checkout.file("debian"), "")?;
         own.lay(&checkout.file("services"), "usr/lib/cooper/services")?;
-        own.insert("etc/cooper/node.toml", Entry::file(self.node_toml()))?;
-        for (path, target) in self.lay {
-            own.lay(path, target)?;
-        }
         // What a checkout leaves to the umask of whoever made it must not show.
         let modes: Vec<_> =
             own.iter().map(|(path, entry)| (path.to_owned(), entry.clone())).collect();
@@ -174,16 +171,12 @@ impl Root<'_> {
             };
             own.insert(&path, settled)?;
         }
-        let unfolded = crate::disk::unfolded::Unfolded::new(&own, scratch)?;
-        let graph = scratch.join("var/lib/cooper/graph/image");
-        fs::create_dir_all(graph.parent().unwrap_or(scratch))
-            .context("cannot compile the graph")?;
-        let mut svc = Command::new(checkout.svc()?);
-        svc.arg("compile").arg("--root").arg(unfolded.path()).arg("--output").arg(&graph);
-        tool::run(&mut svc).context("cannot compile the graph")?;
-        let bytes = fs::read(&graph).context("cannot read the graph")?;
-        let content = crate::tree::Content::Bytes(bytes);
-        own.insert("var/lib/cooper/graph/image", Entry::File { mode: 0o644, content })?;
+        own.insert("etc/cooper/node.toml", Entry::file(self.node_toml()))?;
+        // With the modes that they have: one may be a secret.
+        for (path, target) in self.lay {
+            own.lay(path, target)?;
+        }
+        graph::compile(&mut own, &checkout.svc()?, scratch)?;
         for (path, entry) in own.iter() {
             tree.insert(path, entry.clone())?;
         }

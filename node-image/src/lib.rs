@@ -5,7 +5,7 @@
 //! what a service is (`svc compile`).
 //!
 //! Invariant: the same files give the same bytes. Paths are sorted, and no date, owner, inode
-//! number or host name of the machine that builds reaches an image. (Disks are the exception.)
+//! number or host name of the machine that builds reaches an image. (`ext4` is the exception.)
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ pub mod checkout;
 pub mod debian;
 pub mod disk;
 pub mod ext4;
+pub mod graph;
 pub mod initramfs;
 pub mod inspect;
 pub mod modules;

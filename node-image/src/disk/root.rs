@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use crate::graph::GRAPH;
 use crate::output::hex;
 use crate::tree::{Entry, Tree};
 
@@ -31,7 +32,6 @@ const DIRECTORIES: [(&str, u32); 13] = [
 const FSTAB: &str = "\
 # The root is an image, and /var the partition data of the same disk: both are mounted before init.
 ";
-const GRAPH: &str = "var/lib/cooper/graph/image";
 /// Where kernels' modules are: `/lib` is a link to `/usr/lib` in most roots.
 const MODULES: [&str; 2] = ["usr/lib/modules", "lib/modules"];
 

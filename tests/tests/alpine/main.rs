@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod disk;
 mod image;
 mod names;
 mod packages;

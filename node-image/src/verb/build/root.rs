@@ -10,9 +10,10 @@ use facts::Hardware;
 use node_image::checkout::Checkout;
 use node_image::debian::{self, Root};
 use node_image::disk;
+use node_image::graph;
 use node_image::output::beside;
 use node_image::progress::Progress;
-use node_image::tree::{Entry, Tree};
+use node_image::tree::{Content, Entry, Tree};
 
 use crate::verb::files::laid;
 
@@ -54,9 +55,24 @@ pub struct RootArgs {
     /// For alpine: a public key that vouches for one
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
+    /// For alpine: the kernel (default: linux-lts, or what the target needs)
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
     /// For alpine: apk-tools
     #[arg(long, value_name = "PROGRAM")]
     apk: Option<PathBuf>,
+}
+
+/// The root's own `svc` where that runs here, else one of the checkout.
+fn svc(root: &Tree, architecture: &str) -> Result<PathBuf> {
+    match root.entry("usr/bin/svc") {
+        Some(Entry::File { content: Content::Host(path), .. })
+            if architecture == std::env::consts::ARCH =>
+        {
+            Ok(path.clone())
+        }
+        _ => Checkout::find("without --lay, the root's graph is taken as it is")?.svc(),
+    }
 }
 
 /// A root, and what it is for.
@@ -71,6 +87,7 @@ pub struct Made {
 impl RootArgs {
     /// Makes it, for an image at `output`, with a profile that every image of its kind has.
     pub fn build(&self, profile: Option<&str>, output: &Path, progress: &Progress) -> Result<Made> {
+        self.check()?;
         let mut profiles = self.profiles.clone();
         profiles.extend(
             profile.filter(|own| !self.profiles.iter().any(|it| it == own)).map(str::to_owned),
@@ -86,6 +103,27 @@ impl RootArgs {
     /// Its packages are Debian's.
     pub fn is_debian(&self) -> bool {
         self.base == "debian"
+    }
+
+    /// What is asked for fits what the root is made of.
+    fn check(&self) -> Result<()> {
+        let is_alpine = self.base == "alpine";
+        let has_repository = !self.repositories.is_empty() && !self.keys.is_empty();
+        if is_alpine && !has_repository {
+            bail!("--base alpine needs --repository and --key: whose packages, and who vouches");
+        }
+        if !is_alpine && (!self.repositories.is_empty() || !self.keys.is_empty()) {
+            bail!("--repository and --key are for --base alpine");
+        }
+        let has_more = !self.services.is_empty() || !self.packages.is_empty();
+        if has_more && !is_alpine && !self.is_debian() {
+            bail!(
+                "--service and --package are for roots that are made here (debian, alpine): {} is \
+                 made already",
+                self.base
+            );
+        }
+        Ok(())
     }
 
     fn root(
@@ -104,7 +142,7 @@ impl RootArgs {
             directory => PathBuf::from(directory),
         };
         if !directory.join(NIX_STORE).exists() {
-            return self.tree(profiles, profile, output, progress).map(disk::Root::Files);
+            return self.tree(target, profiles, profile, output, progress).map(disk::Root::Files);
         }
         if !self.lay.is_empty() || self.authorized_key.is_some() {
             bail!("nothing can be laid over NixOS: write it in its configuration (nix/README.md)");
@@ -140,6 +178,7 @@ impl RootArgs {
 
     fn tree(
         &self,
+        hardware: &Hardware,
         profiles: &[String],
         profile: Option<&str>,
         output: &Path,
@@ -165,17 +204,17 @@ impl RootArgs {
                 let directory = beside(output, ".alpine");
                 progress.step("making a root of Alpine's packages");
                 let done = self
-                    .alpine(profiles, &directory)
-                    .and_then(|()| self.take(&directory, profile, &lay));
+                    .alpine(hardware, profiles, &directory)
+                    .and_then(|()| self.take(hardware, &directory, profile, &[]));
                 // Its files are read when the image is written, so it is left until then.
                 progress.step(&format!("{} may be removed afterwards", directory.display()));
                 done
             }
-            directory => self.take(Path::new(directory), profile, &lay),
+            directory => self.take(hardware, Path::new(directory), profile, &lay),
         }
     }
 
-    fn alpine(&self, profiles: &[String], root: &Path) -> Result<()> {
+    fn alpine(&self, hardware: &Hardware, profiles: &[String], root: &Path) -> Result<()> {
         let checkout = Checkout::find("give --base a root that alpine/image has made")?;
         let script = checkout.file("../alpine/image");
         let mut command = Command::new(&script);
@@ -186,10 +225,20 @@ impl RootArgs {
         for key in &self.keys {
             command.arg("--key").arg(key);
         }
+        for lay in &self.lay {
+            command.args(["--lay", lay]);
+        }
+        if let Some(kernel) = &self.kernel {
+            command.args(["--kernel", kernel]);
+        }
         if let Some(apk) = &self.apk {
             command.arg("--apk").arg(apk);
         }
-        for (option, names) in [("--service", &self.services), ("--package", &self.packages)] {
+        let firmware = hardware.firmware.iter().filter_map(|it| it.alpine.clone());
+        let firmware = firmware.filter(|_| self.without_firmware).collect();
+        for (option, names) in
+            [("--service", &self.services), ("--package", &self.packages), ("--without", &firmware)]
+        {
             if !names.is_empty() {
                 command.args([option, &names.join(",")]);
             }
@@ -206,6 +255,7 @@ impl RootArgs {
     /// A root that is there.
     fn take(
         &self,
+        hardware: &Hardware,
         directory: &Path,
         profile: Option<&str>,
         lay: &[(PathBuf, String)],
@@ -231,6 +281,11 @@ impl RootArgs {
         for (path, target) in lay {
             tree.lay(path, target)?;
         }
+        if !lay.is_empty() {
+            // A service may be among it.
+            let svc = svc(&tree, &hardware.architecture)?;
+            graph::compile(&mut tree, &svc, &beside(directory, ".graph"))?;
+        }
         self.authorize(&mut tree)?;
         Ok(tree)
     }
@@ -245,7 +300,7 @@ impl RootArgs {
 
     fn authorize(&self, tree: &mut Tree) -> Result<()> {
         let Some(path) = &self.authorized_key else { return Ok(()) };
-        let content = node_image::tree::Content::Host(path.clone());
+        let content = Content::Host(path.clone());
         // Read now: a file that is not there is no disk that nobody can enter.
         content.read()?;
         tree.insert("root/.ssh", Entry::Directory(0o700))?;
