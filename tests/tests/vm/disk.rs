@@ -101,6 +101,21 @@ pub fn it_has_kept(guest: &mut Guest, id: &str) {
     assert_eq!(guest.run(&format!("cat {KEPT}")), id);
 }
 
+/// A service of the node's own, which no image has.
+pub fn the_administrator_adds_a_service(guest: &mut Guest) {
+    let directory = "/etc/cooper/services";
+    guest.run(&format!("mkdir -p {directory}"));
+    guest.run(&format!("echo 'exec = [\"sleep\", \"1000\"]' > {directory}/mine.toml"));
+    guest.run("svc apply");
+    it_has_the_administrators_service(guest);
+}
+
+/// … and it goes with the services of whichever image boots: graphs are compiled anew.
+pub fn it_has_the_administrators_service(guest: &mut Guest) {
+    guest.run("svc start mine");
+    assert_eq!(guest.service("mine")["state"], "ready");
+}
+
 /// What the loader has: the counter is off what has booted, and at its end on what has not.
 pub fn the_loader_has(guest: &mut Guest, entries: &[&str]) {
     let list = "mkdir -p /run/look && mount -o ro /dev/vda1 /run/look && ls /run/look/EFI/Linux && \

@@ -144,6 +144,7 @@ fn disk_a_node_is_upgraded_and_falls_back() {
     disk::data_fills_the_disk(&mut guest);
     let id = disk::it_has_an_identity(&mut guest);
     disk::the_loader_has(&mut guest, &["cooper-1-a.efi"]);
+    disk::the_administrator_adds_a_service(&mut guest);
     disk::an_upgrade_is_taken(&mut guest, "/dev/vdb");
     disk::the_loader_has(&mut guest, &["cooper-1-a.efi", "cooper-2-b+3.efi"]);
     disk::a_root_that_does_not_come_up_gives_way(&mut guest);
@@ -154,6 +155,7 @@ fn disk_a_node_is_upgraded_and_falls_back() {
     disk::a_root_that_comes_up_stays(&mut guest);
     disk::the_root_is_an_image(&mut guest, "b");
     disk::it_has_kept(&mut guest, &id);
+    disk::it_has_the_administrators_service(&mut guest);
     disk::the_loader_has(&mut guest, &["cooper-1-a.efi", "cooper-3-b.efi"]);
     end::poweroff_ends_it_in_order(guest);
 }
