@@ -33,6 +33,17 @@ pub enum Image {
         /// What is in it.
         files: Vec<Member>,
     },
+    /// What a machine boots from the network.
+    Netboot {
+        /// For its kernel.
+        command_line: String,
+        /// Bytes of the kernel.
+        kernel: u64,
+        /// Bytes of the initramfs, as it is packed.
+        initramfs: u64,
+        /// What is in that.
+        files: Vec<Member>,
+    },
 }
 
 /// An image of an OCI layout.
@@ -68,7 +79,16 @@ pub struct Member {
 
 /// Reads an image of whatever kind it is.
 pub fn read(path: &Path) -> Result<Image> {
-    let layout = if path.is_dir() {
+    let layout = if path.join("boot.ipxe").exists() {
+        return netboot(path);
+    } else if path.is_dir() {
+        if !path.join("index.json").exists() {
+            bail!(
+                "cannot tell what {} is: it has neither index.json (an OCI layout) nor boot.ipxe \
+                 (node-image build netboot)",
+                path.display()
+            );
+        }
         Layout::Directory(path)
     } else if is_disk(path) {
         let failed = || format!("cannot read {}", path.display());
@@ -81,7 +101,7 @@ pub fn read(path: &Path) -> Result<Image> {
             bytes = gunzip(&bytes).with_context(open)?;
         }
         if bytes.starts_with(NEWC) {
-            return initramfs(&bytes);
+            return Ok(Image::Initramfs { files: initramfs(&bytes)? });
         }
         Layout::Members(unpack(&bytes).with_context(|| {
             format!("cannot tell what {} is: no OCI layout, no initramfs, no disk", path.display())
@@ -227,14 +247,48 @@ fn members(bytes: &[u8]) -> Result<Vec<Member>> {
     Ok(members)
 }
 
-fn initramfs(bytes: &[u8]) -> Result<Image> {
+fn netboot(directory: &Path) -> Result<Image> {
+    let read = |name: &str| {
+        let path = directory.join(name);
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let size = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let (line, image) = (read("cmdline")?, read("initramfs")?);
+    Ok(Image::Netboot {
+        command_line: String::from_utf8_lossy(&line).trim_end().to_owned(),
+        kernel: size(&read("kernel")?),
+        initramfs: size(&image),
+        files: initramfs(&image)?,
+    })
+}
+
+/// Archives behind each other, as the kernel unpacks them: microcode is before all else, and never
+/// packed.
+fn initramfs(bytes: &[u8]) -> Result<Vec<Member>> {
     let mut files = Vec::new();
+    let mut rest = bytes;
+    loop {
+        let padding = rest.iter().take_while(|byte| **byte == 0).count();
+        rest = rest.get(padding..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(files);
+        }
+        if rest.starts_with(GZIP) {
+            archive(&gunzip(rest)?, &mut files)?;
+            return Ok(files);
+        }
+        rest = archive(rest, &mut files)?;
+    }
+}
+
+/// One archive; what is behind it.
+fn archive<'a>(bytes: &'a [u8], files: &mut Vec<Member>) -> Result<&'a [u8]> {
     let mut rest = bytes;
     loop {
         let mut reader = newc::Reader::new(rest).context("cannot read the archive")?;
         let entry = reader.entry().clone();
         if entry.is_trailer() {
-            return Ok(Image::Initramfs { files });
+            return reader.finish().context("cannot read the archive");
         }
         let is_link = entry.mode() & 0o170_000 == 0o120_000;
         let mut content = String::new();
@@ -254,6 +308,7 @@ fn initramfs(bytes: &[u8]) -> Result<Image> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::initramfs;
     use crate::oci::{Archive, Image as Description, Layout};
     use crate::packing::Packing;
     use crate::tree::{Content, Entry, Tree};
@@ -293,6 +348,29 @@ mod tests {
         assert_eq!((image.name.as_str(), image.architecture.as_str()), ("a/b:1", "arm64"));
         assert_eq!(image.runs, ["/init", "sh"]);
         assert_eq!(lines(&image.files), LINES);
+    }
+
+    #[test]
+    fn what_boots_from_the_network_is_read_back() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = scratch.path();
+        for (name, text) in [("kernel", "1234"), ("cmdline", "quiet\n"), ("boot.ipxe", "#!ipxe")] {
+            fs::write(directory.join(name), text).unwrap();
+        }
+        // Microcode, and what the kernel unpacks after it.
+        let mut image = Vec::new();
+        let mut microcode = Tree::default();
+        microcode.insert("kernel", Entry::Directory(0o755)).unwrap();
+        initramfs::write(&microcode, Packing::None, &mut image).unwrap();
+        initramfs::write(&tree(), Packing::Gzip, &mut image).unwrap();
+        fs::write(directory.join("initramfs"), image).unwrap();
+        let Image::Netboot { command_line, kernel, files, .. } = read(directory).unwrap() else {
+            panic!()
+        };
+        assert_eq!((command_line.as_str(), kernel), ("quiet", 4));
+        let lines = lines(&files);
+        assert!(lines.iter().any(|line| line == "40755 kernel 0 None"), "{lines:?}");
+        assert!(LINES[..2].iter().all(|line| lines.iter().any(|it| it == line)), "{lines:?}");
     }
 
     #[test]

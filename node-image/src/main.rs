@@ -13,9 +13,19 @@ use clap::{Parser, Subcommand};
 /// A program was called wrongly, in the convention of s6.
 const USAGE: u8 = 100;
 
+const START: &str = "\
+Start here:
+  node-image list targets                          what machines a disk can be made for
+  node-image build disk --target n100 --authorized-key id.pub -o n100.img
+  node-image inspect n100.img                      what is on it
+  node-image build oci -o cooper.tar               the base image of containers
+  node-image build netboot --target n100 -o DIR    for PXE and iPXE
+
+`node-image build disk --help` has the rest. Exit status: 0 done, 1 failed, 100 wrong command line.";
+
 /// Builds images of nodes, and boots them.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = START)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -54,12 +64,20 @@ fn main() -> ExitCode {
     };
     match run(arguments.verb) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads it has seen enough: `node-image inspect IMAGE | head`.
+        Err(error) if is_unread(&error) => ExitCode::FAILURE,
         Err(error) => {
             // Nothing can be said where standard error is closed.
             let _ = writeln!(io::stderr(), "node-image: fatal: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_unread(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    error.to_string() == verb::STDOUT_FAILED
+        && cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn run(verb: Verb) -> Result<()> {

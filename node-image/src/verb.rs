@@ -8,3 +8,6 @@ pub mod inspect;
 pub mod list;
 pub mod needs;
 pub mod pack;
+
+/// What an error of the output says.
+pub const STDOUT_FAILED: &str = "cannot write to standard output";

@@ -9,6 +9,8 @@ use clap::Args;
 use node_image::disk::partitions::{self, Kind};
 use node_image::vm;
 
+use crate::verb::STDOUT_FAILED;
+
 /// What to boot, and what to do then.
 #[derive(Args)]
 pub struct Boot {
@@ -101,14 +103,14 @@ fn drive(
     let mut machine = boot.start(console)?;
     let mut stdout = io::stdout();
     for command in commands {
-        writeln!(stdout, "# {command}").context("cannot write to standard output")?;
+        writeln!(stdout, "# {command}").context(STDOUT_FAILED)?;
         let output = machine.run(command, timeout)?;
-        stdout.write_all(output.text.as_bytes()).context("cannot write to standard output")?;
+        stdout.write_all(output.text.as_bytes()).context(STDOUT_FAILED)?;
         if output.status != 0 {
             bail!("`{command}` failed in the machine with status {}", output.status);
         }
     }
-    writeln!(stdout, "# {poweroff}").context("cannot write to standard output")?;
+    writeln!(stdout, "# {poweroff}").context(STDOUT_FAILED)?;
     machine.send(poweroff)?;
     machine.wait_poweroff(timeout)
 }

@@ -8,10 +8,13 @@ use clap::Args;
 use node_image::disk::manifest;
 use node_image::inspect::{self, Image, Member};
 
+use crate::verb::STDOUT_FAILED;
+
 /// Of which image.
 #[derive(Args)]
 pub struct Inspect {
-    /// An OCI layout (a directory, or a tar file), an initramfs, or a disk
+    /// An OCI layout (a directory, or a tar file), an initramfs, a disk, or a directory of `build
+    /// netboot`
     image: PathBuf,
     /// For programs
     #[arg(long)]
@@ -22,14 +25,19 @@ pub struct Inspect {
 pub fn run(args: &Inspect) -> Result<()> {
     let image = inspect::read(&args.image)?;
     let mut out = io::stdout().lock();
-    let failed = "cannot write to standard output";
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &image).context(failed)?;
-        return writeln!(out).context(failed);
+        serde_json::to_writer_pretty(&mut out, &image).context(STDOUT_FAILED)?;
+        return writeln!(out).context(STDOUT_FAILED);
     }
     match &image {
-        Image::Disk(disk) => show_disk(&mut out, disk).context(failed),
-        Image::Initramfs { files } => show(&mut out, files).context(failed),
+        Image::Disk(disk) => show_disk(&mut out, disk).context(STDOUT_FAILED),
+        Image::Initramfs { files } => show(&mut out, files).context(STDOUT_FAILED),
+        Image::Netboot { command_line, kernel, initramfs, files } => {
+            writeln!(out, "  {kernel:>17}  kernel\n  {initramfs:>17}  initramfs, packed")
+                .and_then(|()| writeln!(out, "  cmdline: {command_line}"))
+                .and_then(|()| show(&mut out, files))
+                .context(STDOUT_FAILED)
+        }
         Image::Oci { images } => {
             for image in images {
                 let (name, size) = (&image.name, image.size);
@@ -37,7 +45,7 @@ pub fn run(args: &Inspect) -> Result<()> {
                     .and_then(|()| writeln!(out, "  digest  {}", image.digest))
                     .and_then(|()| writeln!(out, "  runs    {}", image.runs.join(" ")))
                     .and_then(|()| show(&mut out, &image.files))
-                    .context(failed)?;
+                    .context(STDOUT_FAILED)?;
             }
             Ok(())
         }

@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use facts::Library;
 
+use crate::verb::STDOUT_FAILED;
+
 /// Of which kind.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Kind {
@@ -32,7 +34,7 @@ pub fn run(kind: Kind) -> Result<()> {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut out = io::stdout().lock();
     for (name, description) in lines {
-        writeln!(out, "{name:width$}  {description}").context("cannot write to standard output")?;
+        writeln!(out, "{name:width$}  {description}").context(STDOUT_FAILED)?;
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum};
 use facts::Severity;
 use node_image::debian;
 
+use crate::verb::STDOUT_FAILED;
+
 /// Whose names packages have.
 #[derive(Clone, Copy, ValueEnum)]
 enum Base {
@@ -74,7 +76,7 @@ fn print(lines: &[(&str, &String)]) -> Result<()> {
     let mut seen = BTreeSet::new();
     let mut out = io::stdout().lock();
     for line in lines.iter().filter(|line| seen.insert(**line)) {
-        writeln!(out, "{} {}", line.0, line.1).context("cannot write to standard output")?;
+        writeln!(out, "{} {}", line.0, line.1).context(STDOUT_FAILED)?;
     }
     Ok(())
 }
