@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,7 +15,7 @@ use node_image::disk::manifest::{self, Manifest};
 use node_image::disk::partitions::Kind;
 
 /// A file of each of Debian's firmware packages, by the beginning of its path.
-const FIRMWARE: [(&str, &str); 12] = [
+const FIRMWARE: [(&str, &str); 13] = [
     ("amd64-microcode", "usr/lib/firmware/amd-ucode/"),
     ("firmware-amd-graphics", "usr/lib/firmware/amdgpu/"),
     ("firmware-bnx2x", "usr/lib/firmware/bnx2x/"),
@@ -27,6 +28,7 @@ const FIRMWARE: [(&str, &str); 12] = [
     ("firmware-realtek", "usr/lib/firmware/rtl_nic/"),
     ("firmware-sof-signed", "usr/lib/firmware/intel/sof"),
     ("intel-microcode", "usr/lib/firmware/intel-ucode/"),
+    ("wireless-regdb", "usr/lib/firmware/regulatory.db"),
 ];
 
 fn directory() -> PathBuf {
@@ -48,8 +50,10 @@ fn each_target_has_a_disk_that_is_what_its_manifest_says() {
         parameters(name, target, &read);
         loader(name, target, &made);
         firmware(name, target, &made, &disk);
+        let used = fs::metadata(&disk).expect("the disk").blocks() * 512;
         eprintln!(
-            "{name}: {} files of the loader; missing: {:?} {:?}",
+            "{name}: {} MB are used; {} files of the loader; missing: {:?} {:?}",
+            used / 1_000_000,
             read.loader.len(),
             made.missing,
             made.missing_modules

@@ -6,5 +6,6 @@
   "iproute2" "iptables" "k3s" "kmod" "kubectl" "kubernetes" "limine" "linux-firmware" "lvm2" "mdevd"
   "microcode-amd" "microcode-intel" "nfs-utils" "nix" "nvidia-container-toolkit" "openiscsi"
   "openssh" "raspberrypifw" "raspberrypiWirelessFirmware" "runc" "seatd" "socat" "sof-firmware"
-  "systemd" "tailscale" "util-linux" "util-linuxMinimal" "wireguard-tools" "xfsprogs"
+  "systemd" "tailscale" "util-linux" "util-linuxMinimal" "wireguard-tools"
+  "wireless-regdb" "xfsprogs"
 ]
