@@ -1,6 +1,7 @@
 //! Whether all is well: a command, a file, HTTP.
 
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -10,7 +11,10 @@ use crate::namespace::{Container, Plan};
 
 /// The status and the body.
 fn get(socket: &Path, path: &str) -> Option<(u16, String)> {
-    let mut stream = UnixStream::connect(socket).ok()?;
+    ask(UnixStream::connect(socket).ok()?, path)
+}
+
+fn ask(mut stream: impl Read + Write, path: &str) -> Option<(u16, String)> {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
@@ -69,4 +73,17 @@ fn what_has_failed_is_neither_ready_nor_healthy() {
         assert!(body.contains("broken is failed"), "{body}");
     }
     assert_eq!(is_healthy(&container), Some(1));
+}
+
+#[test]
+fn a_port_answers_as_well() {
+    // One that was free a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let plan = Plan::new().subtree();
+    let plan = plan.variable("COOPER_HEALTH_LISTEN", &free.to_string());
+    let mut container = plan.start(&["sleep", "1000"]);
+    let ready = || ask(TcpStream::connect(free).ok()?, "/readyz");
+    container.until("an answer", || ready().is_some_and(|(status, _)| status == 200));
+    container.signal(Signal::TERM);
+    assert_eq!(container.ended().code(), Some(143), "{}", container.errors());
 }
