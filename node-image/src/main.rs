@@ -21,7 +21,8 @@ Start here:
   node-image build oci -o cooper.tar               the base image of containers
   node-image build netboot --target n100 -o DIR    for PXE and iPXE
 
-`node-image build disk --help` has the rest. Exit status: 0 done, 1 failed, 100 wrong command line.";
+`node-image build disk --help` has the rest.
+Exit status: 0 done, 1 failed, 100 wrong command line.";
 
 /// Builds images of nodes, and boots them.
 #[derive(Parser)]

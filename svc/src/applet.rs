@@ -35,6 +35,8 @@ struct Flags {
     /// Accepted and ignored
     #[arg(short = 'd', long = "no-wtmp", hide = true)]
     no_wtmp: bool,
+    /// For the firmware, when it starts again: `"0 tryboot"` on a Raspberry Pi
+    argument: Option<String>,
 }
 
 /// `init COMMAND...`, in an image.
@@ -81,14 +83,23 @@ impl Applet {
         let done = match self.name {
             Name::Init => Begin::try_parse_from(&self.arguments)
                 .map(|begin| verb::container(&begin.container, context)),
-            Name::Ending(ending) => Flags::try_parse_from(&self.arguments)
-                .map(|flags| verb::shutdown(flags.ending(ending), flags.force, context)),
+            Name::Ending(ending) => {
+                Flags::try_parse_from(&self.arguments).map(|flags| flags.end(ending, context))
+            }
         };
         done.unwrap_or_else(|help| Ok(crate::explain_usage(&help)))
     }
 }
 
 impl Flags {
+    fn end(&self, called_as: Ending, context: &mut Context) -> Result<Exit, Error> {
+        match (self.ending(called_as), self.argument.as_deref()) {
+            (Ending::Reboot, argument) => verb::reboot(argument, self.force, context),
+            (ending, None) => verb::shutdown(ending, self.force, context),
+            (_, Some(_)) => Err(Error::Usage("only a reboot takes an argument".into())),
+        }
+    }
+
     /// `halt -p` switches off, as it does everywhere.
     const fn ending(&self, called_as: Ending) -> Ending {
         match (self.poweroff, self.reboot, self.halt) {

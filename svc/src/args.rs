@@ -195,7 +195,7 @@ Nothing changes until `svc apply`.")]
     /// Stop everything in order and switch off
     Poweroff(Ending),
     /// Stop everything in order and start again
-    Reboot(Ending),
+    Reboot(Reboot),
     /// Stop everything in order and stop the processor
     Halt(Ending),
     /// Stop everything in order and start the loaded kernel
@@ -482,6 +482,15 @@ pub struct Ending {
     /// Do not ask supervise: signal init, which ends everything by itself
     #[arg(short, long)]
     pub force: bool,
+}
+
+/// Arguments of `reboot`.
+#[derive(Args, Debug, Default)]
+pub struct Reboot {
+    #[command(flatten)]
+    pub ending: Ending,
+    /// For the firmware, as one word: `"0 tryboot"` on a Raspberry Pi
+    pub argument: Option<String>,
 }
 
 /// Arguments of `completions`.

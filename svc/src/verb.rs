@@ -27,7 +27,7 @@ use wire::varlink::Ending;
 use crate::{args::Verb, completions, context::Context, error::Error, exit::Exit};
 
 pub use container::run as container;
-pub use shutdown::shutdown;
+pub use shutdown::{reboot, shutdown};
 
 /// Does what was typed.
 pub fn run(verb: &Verb, context: &mut Context) -> Result<Exit, Error> {
@@ -52,7 +52,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> Result<Exit, Error> {
         Verb::Watch(args) => watch::run(args, context),
         Verb::Edit(args) => edit::run(args, context),
         Verb::Poweroff(args) => shutdown(Ending::Poweroff, args.force, context),
-        Verb::Reboot(args) => shutdown(Ending::Reboot, args.force, context),
+        Verb::Reboot(args) => reboot(args.argument.as_deref(), args.ending.force, context),
         Verb::Halt(args) => shutdown(Ending::Halt, args.force, context),
         Verb::Kexec(args) => shutdown(Ending::Kexec, args.force, context),
         Verb::Completions(args) => completions::run(args.shell, context),

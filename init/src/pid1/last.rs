@@ -1,12 +1,15 @@
 //! The final phase: straight on, alone, and with a deadline for each step. It begins when
 //! `supervise` says so, or when the time is up; it needs nobody but the kernel.
 
+use core::ffi::CStr;
+
 use init::State;
 use init::line::Line;
 use init::process;
 use init::shutdown::Ending;
 use rustix::system::RebootCommand;
 use wire::link::{Request, Role};
+use wire::paths;
 
 use crate::children::{self, Outcome, Wait};
 use crate::os::{self, Fd};
@@ -21,6 +24,8 @@ const SWEEP_MS: u64 = 50;
 const MARGIN_MS: u64 = 30_000;
 /// How many processes that would not die are named.
 const NAMED_MAX: u32 = 10;
+/// What the kernel takes of an argument, with its end.
+const ARGUMENT_MAX: usize = 256;
 
 /// Ends everything. `Reload` ends nothing, and does not come here.
 pub fn run(state: &mut State, signals: &Fd, ending: Ending) -> ! {
@@ -31,6 +36,8 @@ pub fn run(state: &mut State, signals: &Fd, ending: Ending) -> ! {
     if let Some(pid) = state.keeper.pid() {
         os::kill(Some(pid), libc::SIGKILL);
     }
+    let mut argument = [0; ARGUMENT_MAX];
+    let argument = reboot_argument(&mut argument);
     let wait = Wait { signals, watchdog: watchdog::Last::begin(state, limit_ms(ending)) };
     if !end_processes(role, &wait, ending.grace_ms) {
         name_survivors();
@@ -39,7 +46,18 @@ pub fn run(state: &mut State, signals: &Fd, ending: Ending) -> ! {
         storage::release(&wait);
     }
     watchdog::leave(state, ending.request);
-    finish(role, ending)
+    finish(role, ending, argument)
+}
+
+/// What somebody wants the firmware to be told, from `/run`, before that is unmounted.
+fn reboot_argument(bytes: &mut [u8; ARGUMENT_MAX]) -> Option<&CStr> {
+    let mut path = Line::new().text(paths::RUN).text("/").text(paths::REBOOT_ARGUMENT);
+    let path = CStr::from_bytes_with_nul(path.finish_with(0)).ok()?;
+    let length = os::open(path, libc::O_RDONLY).and_then(|file| file.read(bytes)).ok()?;
+    // One line; what is too long ends with the room for it.
+    let end = bytes.iter().take(length).position(|byte| *byte == b'\n').unwrap_or(length);
+    *bytes.get_mut(end.min(ARGUMENT_MAX.saturating_sub(1)))? = 0;
+    CStr::from_bytes_until_nul(bytes).ok().filter(|argument| !argument.is_empty())
 }
 
 /// All steps together take no longer: from then on, nobody gives the watchdog time.
@@ -160,9 +178,13 @@ fn with_process<T>(pid: u32, look: impl FnOnce(process::Process<'_>) -> T) -> Op
     process::parse(text.get(..length)?).map(look)
 }
 
-fn finish(role: Role, ending: Ending) -> ! {
+fn finish(role: Role, ending: Ending, argument: Option<&CStr>) -> ! {
     match (role, ending.request) {
         (Role::Machine, request) => {
+            if let (Request::Reboot, Some(argument)) = (request, argument) {
+                let error = os::restart_with(argument);
+                say::failure("restart with", argument.to_bytes(), error);
+            }
             reboot(request);
             // The kernel refuses: nothing is left to be done, and PID 1 must not end.
             loop {

@@ -18,8 +18,8 @@ const PI_FIRMWARE: [&str; 2] = ["usr/lib/raspi-firmware", "boot"];
 /// By extension: the programs of the firmware, and what they read.
 const PI_FILES: [&str; 4] = ["bin", "dat", "elf", "dtbo"];
 const PI_CONFIG: &str = "\
-# Each root has its kernel in a directory of its own. The firmware boots the one below; `reboot
-# \"0 tryboot\"` boots the other one once, and goes back if that does not come up.
+# Each root has its kernel in a directory of its own. The firmware boots the one below; `svc reboot
+# \"0 tryboot\"`, with a kernel that hands this on, boots the other one once.
 arm_64bit=1
 enable_uart=1
 kernel=vmlinuz

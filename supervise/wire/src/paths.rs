@@ -11,6 +11,8 @@ pub const STATE: &str = "state";
 pub const GRAPH: &str = "graph";
 /// The graph that `svc apply` wants in force, below [`RUN`]; gone once it is.
 pub const NEXT: &str = "next";
+/// What reboot(2) is given for the firmware, if anything, below [`RUN`]: one line.
+pub const REBOOT_ARGUMENT: &str = "reboot-argument";
 /// The Varlink socket, below [`RUN`].
 pub const CONTROL: &str = "control";
 /// The sd_notify socket, below [`RUN`].

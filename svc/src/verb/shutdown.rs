@@ -1,6 +1,6 @@
 //! `svc poweroff`, `reboot`, `halt`, `kexec`: the end, by `supervise` or without it.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use login1::{
     lock::Lock,
@@ -17,6 +17,8 @@ use crate::{
     paths::Paths,
 };
 
+/// What the kernel takes of an argument.
+const ARGUMENT_MAX: usize = 255;
 /// What the kernel calls our init.
 const INIT: &str = "init";
 
@@ -42,6 +44,31 @@ pub fn shutdown(ending: Ending, force: bool, context: &mut Context) -> Result<Ex
             context.screen.say(format_args!("svc: warning: {error}; asking init itself"));
             signal_init(ending, &context.paths)
         }
+    }
+}
+
+/// Asks for a reboot, with an argument for the firmware or with none.
+pub fn reboot(argument: Option<&str>, force: bool, context: &mut Context) -> Result<Exit, Error> {
+    let path = context.paths.run.join(wire::paths::REBOOT_ARGUMENT);
+    let done = match argument {
+        Some(argument) if argument.contains('\n') || argument.len() > ARGUMENT_MAX => {
+            let reason =
+                format!("an argument for the firmware is one line of {ARGUMENT_MAX} bytes");
+            return Err(Error::Usage(reason));
+        }
+        Some(argument) => fs::write(&path, format!("{argument}\n")),
+        // That of an earlier order.
+        None => match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    };
+    match done {
+        Err(error) if argument.is_some() => {
+            Err(Error::system(&format!("write {}", path.display()), &error))
+        }
+        // Who may not remove it may not reboot, either, and is told so.
+        _ => shutdown(Ending::Reboot, force, context),
     }
 }
 
@@ -121,6 +148,25 @@ mod tests {
             .map(|what| store.take(&lock(u32::try_from(what.len()).unwrap(), what)).unwrap());
         say_holders(&mut tree.context);
         assert_eq!(tree.err.text(), "svc: kubelet (process 7) delays it: its pods\n");
+    }
+
+    /// What the firmware is to be told is there before supervise is asked, and not the next time.
+    #[test]
+    fn a_reboot_leaves_its_argument_for_init() {
+        let mut tree = Tree::new();
+        let path = tree.context.paths.run.join(wire::paths::REBOOT_ARGUMENT);
+        let wrong = reboot(Some("a\nb"), false, &mut tree.context);
+        assert!(matches!(wrong, Err(Error::Usage(_))));
+        for argument in [Some("0 tryboot"), None] {
+            let server = tree.serve(vec![Box::new(|mut peer: Peer| {
+                assert_eq!(peer.call(), ("Shutdown".into(), json!({"ending": "reboot"})));
+                peer.reply(&json!({}));
+            })]);
+            assert_eq!(reboot(argument, false, &mut tree.context).unwrap(), Exit::Ok);
+            server.join().unwrap();
+            let left = fs::read_to_string(&path).ok();
+            assert_eq!(left, argument.map(|argument| format!("{argument}\n")));
+        }
     }
 
     /// supervise is told how it is to end.

@@ -213,9 +213,9 @@ fn a_rescue_shell_can_be_asked_for() {
 #[test]
 fn each_ending_is_what_its_name_says() {
     // As the kernel tells it, last of all. There is no kernel to kexec into: that is said, and
-    // the machine starts again by way of its firmware.
+    // the machine starts again by way of its firmware, which may be told something.
     for (verb, last_words) in [
-        ("reboot", "reboot: Restarting system"),
+        ("reboot '0 tryboot'", "reboot: Restarting system with command '0 tryboot'"),
         ("halt", "reboot: System halted"),
         ("kexec", "reboot: Restarting system"),
     ] {

@@ -40,6 +40,16 @@ pub fn sleep_ms(ms: u64) {
     unsafe { libc::nanosleep(&raw const time, core::ptr::null_mut()) };
 }
 
+/// Starts the machine again and hands its firmware an argument. Returns if the kernel refuses.
+pub fn restart_with(argument: &CStr) -> Errno {
+    let command = libc::LINUX_REBOOT_CMD_RESTART2;
+    let (first, second) = (libc::LINUX_REBOOT_MAGIC1, libc::LINUX_REBOOT_MAGIC2);
+    // The C library's function has no place for the argument.
+    // SAFETY: the kernel reads a C string.
+    unsafe { libc::syscall(libc::SYS_reboot, first, second, command, argument.as_ptr()) };
+    last_error()
+}
+
 /// Stops swapping to this device or file.
 pub fn swapoff(path: &CStr) -> Result<(), Errno> {
     // SAFETY: the path is a C string.
