@@ -43,7 +43,7 @@ fn a_root_boots_from_a_disk() {
     assert_eq!(ask("readlink /proc/1/exe").trim(), "/usr/lib/cooper/init");
     assert!(ask("cat /etc/apk/world").lines().any(|line| line == "alpine-base"));
     assert!(ask("grep ' / ' /proc/mounts").contains("erofs"));
-    for service in ["mounts", "modules", "sysctl", "grow-data", "machine-id"] {
+    for service in ["mounts", "modules", "sysctl", "machine-id"] {
         ask(&format!("svc start {service}"));
     }
     assert_eq!(ask("cat /etc/machine-id").trim().len(), 32);
