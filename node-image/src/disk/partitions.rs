@@ -57,8 +57,8 @@ pub struct Partition<'a> {
 /// A partition as it stands in a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// What it is called.
-    #[serde(rename(deserialize = "name"))]
+    /// What it is called: sfdisk says `name`.
+    #[serde(alias = "name")]
     pub label: String,
     /// What it is for: a number of [`Kind`].
     #[serde(rename = "type")]
