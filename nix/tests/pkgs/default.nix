@@ -44,7 +44,8 @@ let
   in built // { override = arguments: if arguments == { withFIDO = false; } then stub name [ ] else built; };
 
   stubs = builtins.listToAttrs (map (name: { inherit name; value = stub name [ ]; }) (import ./names.nix));
-  boot = name: file: runCommand name { } "mkdir -p $out/$(dirname ${file}); echo ${name} > $out/${file}";
+  # As the kernel unpacks it: an archive, of nothing.
+  microcode = name: file: runCommand name { } "mkdir $out; : | cpio -o -H newc > $out/${file}";
 in
 stubs // {
   inherit busybox runCommand;
@@ -66,8 +67,8 @@ stubs // {
     sed -i "s|, and where.*||" $out/lib/systemd/boot/efi/*
   '';
   openssh = stub "openssh" [ "${stubs.systemd}" ];
-  microcode-intel = boot "microcode-intel-1" "intel-ucode.img";
-  microcode-amd = boot "microcode-amd-1" "amd-ucode.img";
+  microcode-intel = microcode "microcode-intel-1" "intel-ucode.img";
+  microcode-amd = microcode "microcode-amd-1" "amd-ucode.img";
   limine = runCommand "limine-1" { } "mkdir -p $out/share/limine; echo limine > $out/share/limine/BOOTX64.EFI; echo limine > $out/share/limine/BOOTAA64.EFI";
   raspberrypifw = runCommand "raspberrypi-firmware-1" { } ''
     mkdir -p $out/share/raspberrypi/boot/overlays
