@@ -63,18 +63,6 @@ pub struct RootArgs {
     apk: Option<PathBuf>,
 }
 
-/// The root's own `svc` where that runs here, else one of the checkout.
-fn svc(root: &Tree, architecture: &str) -> Result<PathBuf> {
-    match root.entry("usr/bin/svc") {
-        Some(Entry::File { content: Content::Host(path), .. })
-            if architecture == std::env::consts::ARCH =>
-        {
-            Ok(path.clone())
-        }
-        _ => Checkout::find("without --lay, the root's graph is taken as it is")?.svc(),
-    }
-}
-
 /// A root, and what it is for.
 pub struct Made {
     /// The target's name.
@@ -112,8 +100,12 @@ impl RootArgs {
         if is_alpine && !has_repository {
             bail!("--base alpine needs --repository and --key: whose packages, and who vouches");
         }
-        if !is_alpine && (!self.repositories.is_empty() || !self.keys.is_empty()) {
-            bail!("--repository and --key are for --base alpine");
+        let is_for_alpine = !self.repositories.is_empty()
+            || !self.keys.is_empty()
+            || self.kernel.is_some()
+            || self.apk.is_some();
+        if is_for_alpine && !is_alpine {
+            bail!("--repository, --key, --kernel and --apk are for --base alpine");
         }
         let has_more = !self.services.is_empty() || !self.packages.is_empty();
         if has_more && !is_alpine && !self.is_debian() {
@@ -205,12 +197,12 @@ impl RootArgs {
                 progress.step("making a root of Alpine's packages");
                 let done = self
                     .alpine(hardware, profiles, &directory)
-                    .and_then(|()| self.take(hardware, &directory, profile, &[]));
+                    .and_then(|()| self.take(hardware, &directory, profile, &[], output));
                 // Its files are read when the image is written, so it is left until then.
                 progress.step(&format!("{} may be removed afterwards", directory.display()));
                 done
             }
-            directory => self.take(hardware, Path::new(directory), profile, &lay),
+            directory => self.take(hardware, Path::new(directory), profile, &lay, output),
         }
     }
 
@@ -259,6 +251,7 @@ impl RootArgs {
         directory: &Path,
         profile: Option<&str>,
         lay: &[(PathBuf, String)],
+        output: &Path,
     ) -> Result<Tree> {
         let mut tree = Tree::default();
         tree.lay(directory, "").with_context(|| {
@@ -284,7 +277,7 @@ impl RootArgs {
         if !lay.is_empty() {
             // A service may be among it.
             let svc = svc(&tree, &hardware.architecture)?;
-            graph::compile(&mut tree, &svc, &beside(directory, ".graph"))?;
+            graph::compile(&mut tree, &svc, &beside(output, ".graph"))?;
         }
         self.authorize(&mut tree)?;
         Ok(tree)
@@ -305,5 +298,17 @@ impl RootArgs {
         content.read()?;
         tree.insert("root/.ssh", Entry::Directory(0o700))?;
         tree.insert("root/.ssh/authorized_keys", Entry::File { mode: 0o600, content })
+    }
+}
+
+/// The root's own `svc` where that runs here, else one of the checkout.
+fn svc(root: &Tree, architecture: &str) -> Result<PathBuf> {
+    match root.entry("usr/bin/svc") {
+        Some(Entry::File { content: Content::Host(path), .. })
+            if architecture == std::env::consts::ARCH =>
+        {
+            Ok(path.clone())
+        }
+        _ => Checkout::find("without --lay, the root's graph is taken as it is")?.svc(),
     }
 }
