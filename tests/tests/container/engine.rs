@@ -25,15 +25,11 @@ fn has_runc() -> bool {
 const CRUN: &str =
     "mount -t cgroup2 none /sys/fs/cgroup && exec crun --root \"$1\" run --bundle \"$2\" \"$3\"";
 
-/// Runs runc as somebody at a terminal does.
-const TERMINAL: &str =
-    "exec script --quiet --return --command \"runc --root $1 run --bundle $2 $3\" /dev/null";
-
 /// A bundle, and its container while it runs.
 pub struct Bundle {
-    name: String,
+    pub name: String,
     pub dir: PathBuf,
-    config: Value,
+    pub config: Value,
 }
 
 impl Bundle {
@@ -86,12 +82,7 @@ impl Bundle {
         Self { name, dir, config }
     }
 
-    /// A bundle that somebody else has made, and changed by this configuration.
-    pub fn of(dir: PathBuf, config: Value) -> Self {
-        Self { name: Self::name(), dir, config }
-    }
-
-    fn name() -> String {
+    pub fn name() -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         format!("cooper-{}-{number}", std::process::id())
@@ -99,22 +90,6 @@ impl Bundle {
 
     pub fn user(mut self, uid: u32) -> Self {
         self.config["process"]["user"] = json!({"uid": uid, "gid": uid});
-        self
-    }
-
-    pub fn read_only(mut self) -> Self {
-        self.config["root"]["readonly"] = json!(true);
-        self
-    }
-
-    /// With a cgroup namespace, and its hierarchy writable.
-    pub fn with_cgroup(mut self) -> Self {
-        let namespaces = self.config["linux"]["namespaces"].as_array_mut().expect("a list");
-        namespaces.push(json!({"type": "cgroup"}));
-        let mounts = self.config["mounts"].as_array_mut().expect("a list");
-        mounts.retain(|it| it["destination"] != "/sys/fs/cgroup");
-        mounts.push(json!({"destination": "/sys/fs/cgroup", "type": "cgroup",
-            "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "rw"]}));
         self
     }
 
@@ -151,14 +126,8 @@ impl Bundle {
         self.run_by(CRUN)
     }
 
-    /// Runs it with a terminal of its own, and this side of it on one as well.
-    pub fn run_on_a_terminal(mut self) -> Output {
-        self.config["process"]["terminal"] = json!(true);
-        self.run_by(TERMINAL)
-    }
-
     /// A script for its directory of state, its directory and its name.
-    fn run_by(&self, script: &str) -> Output {
+    pub fn run_by(&self, script: &str) -> Output {
         let config = serde_json::to_vec_pretty(&self.config).expect("JSON");
         fs::write(self.dir.join("config.json"), config).expect("written");
         let limit = PATIENCE.as_secs().to_string();

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
@@ -21,6 +21,39 @@ const NAME: &str = concat!("cooper:", env!("CARGO_PKG_VERSION"));
 /// What it looks like from inside: the user, the supervisor's place, who is up.
 const LOOK: &str = "id -u; for d in /run/cooper /dev/shm/cooper-* /tmp/cooper-*; do \
                     [ -e $d/state ] && echo $d; done; svc status one | grep -c ready; exit 5";
+
+/// Runs runc as somebody at a terminal does.
+const TERMINAL: &str =
+    "exec script --quiet --return --command \"runc --root $1 run --bundle $2 $3\" /dev/null";
+
+impl Bundle {
+    /// A bundle that somebody else has made, and changed by this configuration.
+    pub fn of(dir: PathBuf, config: Value) -> Self {
+        Self { name: Self::name(), dir, config }
+    }
+
+    pub fn read_only(mut self) -> Self {
+        self.config["root"]["readonly"] = json!(true);
+        self
+    }
+
+    /// With a cgroup namespace, and its hierarchy writable.
+    pub fn with_cgroup(mut self) -> Self {
+        let namespaces = self.config["linux"]["namespaces"].as_array_mut().expect("a list");
+        namespaces.push(json!({"type": "cgroup"}));
+        let mounts = self.config["mounts"].as_array_mut().expect("a list");
+        mounts.retain(|it| it["destination"] != "/sys/fs/cgroup");
+        mounts.push(json!({"destination": "/sys/fs/cgroup", "type": "cgroup",
+            "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "rw"]}));
+        self
+    }
+
+    /// Runs it with a terminal of its own, and this side of it on one as well.
+    pub fn run_on_a_terminal(mut self) -> Output {
+        self.config["process"]["terminal"] = json!(true);
+        self.run_by(TERMINAL)
+    }
+}
 
 /// What `tests/run static` has built.
 fn built(variable: &str, name: &str) -> PathBuf {
