@@ -139,7 +139,6 @@ impl Boot {
         // What an earlier machine has left in it must not be taken for this one's.
         File::create(console).with_context(|| format!("cannot write {}", console.display()))?;
         let keyboard = keyboard_path();
-        let quoted = |path: &Path| path.display().to_string().replace(',', ",,");
         command
             .arg("-chardev")
             .arg(format!(
@@ -205,6 +204,11 @@ pub fn firmware(disk: &Path, architecture: Architecture) -> Result<Via> {
     Ok(Via::Firmware { architecture, code, variables })
 }
 
+/// A path among QEMU's options, which commas separate.
+fn quoted(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
 fn from_kernel(kernel: &Path, initramfs: &Path, append: &str) -> Result<Command> {
     let architecture = Architecture::of_kernel(kernel)?;
     let mut command = Command::new(architecture.qemu());
@@ -231,7 +235,7 @@ fn from_network(directory: &Path) -> Result<Command> {
     if architecture != Architecture::X86_64 {
         bail!("cannot boot {}: QEMU's iPXE is for x86_64", directory.display());
     }
-    let served = directory.display().to_string().replace(',', ",,");
+    let served = quoted(directory);
     let mut command = Command::new(architecture.qemu());
     command
         .args(architecture.machine())
@@ -247,7 +251,7 @@ fn from_firmware(architecture: Architecture, code: &Path, variables: &Path) -> C
     let mut command = Command::new(architecture.qemu());
     command.args(architecture.machine()).args(["-accel", TCG]);
     for (path, readonly) in [(code, "on"), (variables, "off")] {
-        let path = path.display().to_string().replace(',', ",,");
+        let path = quoted(path);
         command.arg("-drive").arg(format!("if=pflash,format=raw,readonly={readonly},file={path}"));
     }
     command
@@ -257,8 +261,8 @@ fn from_firmware(architecture: Architecture, code: &Path, variables: &Path) -> C
 #[must_use]
 pub fn disk(path: &Path) -> Vec<String> {
     // What the guest has flushed need not be flushed here: a test ends with the machine.
-    let quoted = path.display().to_string().replace(',', ",,");
-    vec!["-drive".into(), format!("if=virtio,format=raw,cache=unsafe,file={quoted}")]
+    let path = quoted(path);
+    vec!["-drive".into(), format!("if=virtio,format=raw,cache=unsafe,file={path}")]
 }
 
 /// A machine that runs. It is killed when this is dropped.

@@ -1,6 +1,6 @@
 //! `svc poweroff`, `reboot`, `halt`, `kexec`: the end, by `supervise` or without it.
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
 use login1::{
     lock::Lock,
@@ -50,26 +50,19 @@ pub fn shutdown(ending: Ending, force: bool, context: &mut Context) -> Result<Ex
 /// Asks for a reboot, with an argument for the firmware or with none.
 pub fn reboot(argument: Option<&str>, force: bool, context: &mut Context) -> Result<Exit, Error> {
     let path = context.paths.run.join(wire::paths::REBOOT_ARGUMENT);
-    let done = match argument {
-        Some(argument) if argument.contains('\n') || argument.len() > ARGUMENT_MAX => {
+    if let Some(argument) = argument {
+        if argument.contains('\n') || argument.len() > ARGUMENT_MAX {
             let reason =
                 format!("an argument for the firmware is one line of {ARGUMENT_MAX} bytes");
             return Err(Error::Usage(reason));
         }
-        Some(argument) => fs::write(&path, format!("{argument}\n")),
-        // That of an earlier order.
-        None => match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
-    };
-    match done {
-        Err(error) if argument.is_some() => {
-            Err(Error::system(&format!("write {}", path.display()), &error))
-        }
-        // Who may not remove it may not reboot, either, and is told so.
-        _ => shutdown(Ending::Reboot, force, context),
+        fs::write(&path, format!("{argument}\n"))
+            .map_err(|error| Error::system(&format!("write {}", path.display()), &error))?;
+    } else {
+        // That of an earlier order. Who may not remove it may not reboot, either, and is told so.
+        let _ = fs::remove_file(&path);
     }
+    shutdown(Ending::Reboot, force, context)
 }
 
 /// Says who has asked for time before the node goes down (kubelet, for its pods).
